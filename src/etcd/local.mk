@@ -1,0 +1,3 @@
+bin_PROGRAMS += etcd
+etcd_SOURCES = src/etcd/main.c
+etcd_LDADD = $(LIB_BASE)

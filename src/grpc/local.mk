@@ -1,0 +1,2 @@
+noinst_LIBRARIES += src/grpc/libgrpc.a
+src_grpc_libgrpc_a_SOURCES =

@@ -1,0 +1,2 @@
+noinst_LIBRARIES += src/http/libhttp.a
+src_http_libhttp_a_SOURCES =

@@ -1,0 +1,2 @@
+noinst_LIBRARIES += src/metrics/libmetrics.a
+src_metrics_libmetrics_a_SOURCES =

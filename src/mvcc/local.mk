@@ -1,0 +1,2 @@
+noinst_LIBRARIES += src/mvcc/libmvcc.a
+src_mvcc_libmvcc_a_SOURCES =

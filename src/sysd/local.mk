@@ -1,0 +1,2 @@
+noinst_LIBRARIES += src/sysd/libsysd.a
+src_sysd_libsysd_a_SOURCES =
