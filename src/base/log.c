@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/json_text.h"
 #include "base/mem.h"
 
 enum { OUTPUTS_MAX = 8 };
@@ -86,54 +87,6 @@ enum err log_set_outputs(const char *const *names, size_t n, struct why *why)
     memcpy(outputs, fds, sizeof fds[0] * fds_n);
     outputs_n = fds_n;
     return ERR_OK;
-}
-
-/* Length of the valid UTF-8 sequence at `p`, or 0. */
-static size_t utf8_len(const uint8_t *p, size_t n)
-{
-    uint8_t c = p[0];
-    size_t len = c < 0x80 ? 1 : (c & 0xe0) == 0xc0 ? 2 : (c & 0xf0) == 0xe0 ? 3 : (c & 0xf8) == 0xf0 ? 4 : 0;
-    if (len == 0 || len > n)
-        return 0;
-    uint32_t v = len == 1 ? c : c & (0x7fu >> len);
-    for (size_t i = 1; i < len; i++) {
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-        v = v << 6 | (p[i] & 0x3f);
-    }
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    if (v < least[len] || v > 0x10ffff || (v >= 0xd800 && v <= 0xdfff))
-        return 0;
-    return len;
-}
-
-void json_add_string(struct buf *b, const char *s, size_t n)
-{
-    const uint8_t *p = (const uint8_t *)s;
-    buf_add_byte(b, '"');
-    while (n > 0) {
-        size_t len = utf8_len(p, n);
-        if (len == 0) {
-            buf_add_str(b, "\\ufffd");
-            len = 1;
-        } else if (*p == '"' || *p == '\\') {
-            buf_add_byte(b, '\\');
-            buf_add_byte(b, *p);
-        } else if (*p == '\n') {
-            buf_add_str(b, "\\n");
-        } else if (*p == '\r') {
-            buf_add_str(b, "\\r");
-        } else if (*p == '\t') {
-            buf_add_str(b, "\\t");
-        } else if (*p < 0x20) {
-            buf_addf(b, "\\u%04x", *p);
-        } else {
-            buf_add(b, p, len);
-        }
-        p += len;
-        n -= len;
-    }
-    buf_add_byte(b, '"');
 }
 
 static void add_time(struct buf *b)

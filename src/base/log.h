@@ -68,8 +68,4 @@ void log_write(enum log_level level, const char *file, int line, const char *msg
 #define log_error(...) LOG_AT(LOG_ERROR_, __VA_ARGS__)
 #define log_fatal(...) LOG_AT(LOG_FATAL_, __VA_ARGS__) /* writes only; the caller ends */
 
-/* Append `s` to `b` as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
-struct buf;
-void json_add_string(struct buf *b, const char *s, size_t n);
-
 #endif

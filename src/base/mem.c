@@ -83,7 +83,7 @@ void *buf_reserve(struct buf *b, size_t n)
         b->p = xrealloc(b->p, cap);
         b->cap = cap;
     }
-    return b->p + b->n;
+    return b->p == NULL ? NULL : b->p + b->n;
 }
 
 void buf_add(struct buf *b, const void *p, size_t n)

@@ -1,1 +1,259 @@
-int main(void); int main(void){return 0;}
+/* etcd/main.c -- the daemon: read the configuration, build the member and what serves it, wait for the end.
+ *
+ * The main thread is the control thread: once the others run it only waits for a signal, or for the
+ * member to say that it is ready or cannot go on.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "config/config.h"
+#include "server/server.h"
+#include "sysd/notify.h"
+
+enum {
+    DRAIN_MS = 3000, /* connections may finish what they have begun */
+    EXIT_CONFIG = 78,
+    EXIT_FOREIGN_DATA = 65,
+};
+
+extern char **environ;
+
+/* What the member says; read by the control thread after the eventfd woke it. */
+struct control {
+    int signals; /* signalfd */
+    int wake;    /* eventfd */
+    _Atomic bool ready, failed;
+    _Atomic int status;
+};
+
+static void wake(struct control *c)
+{
+    uint64_t one = 1;
+    ssize_t n = write(c->wake, &one, sizeof one);
+    (void)n; /* a full counter wakes as well */
+}
+
+static void on_ready(void *arg)
+{
+    struct control *c = arg;
+    c->ready = true;
+    wake(c);
+}
+
+static void on_fatal(void *arg, int status, const char *text)
+{
+    struct control *c = arg;
+    (void)text; /* the member has logged it */
+    c->status = status;
+    c->failed = true;
+    wake(c);
+}
+
+/* ---- before anything runs ------------------------------------------------------------------- */
+
+static void print_version(void)
+{
+    struct utsname u;
+    bool known = uname(&u) == 0;
+    bool amd64 = known && strcmp(u.machine, "x86_64") == 0;
+    bool arm64 = known && strcmp(u.machine, "aarch64") == 0;
+    printf("etcd Version: %s\nGit SHA: none\nGo Version: none, C (%s)\nGo OS/Arch: linux/%s\n"
+           "Package Version: %s\n",
+           ETCD_API_VERSION, __VERSION__,
+           amd64 ? "amd64" : arm64 ? "arm64" : known ? u.machine : "unknown", PACKAGE_VERSION);
+}
+
+static int print_buf(FILE *f, void (*add)(struct buf *b), int status)
+{
+    AUTO(buf) struct buf b = BUF_INIT;
+    add(&b);
+    fputs(buf_cstr(&b), f);
+    return status;
+}
+
+/* Return the exit status for everything but CONFIG_RUN. */
+static int say_outcome(enum config_result result, const struct config_outcome *out)
+{
+    switch (result) {
+    case CONFIG_PRINT_VERSION:
+        print_version();
+        return 0;
+    case CONFIG_PRINT_HELP:
+        return print_buf(stdout, config_add_help, 0);
+    case CONFIG_CHECKED_OK:
+        fputs(out->report, stdout);
+        return 0;
+    case CONFIG_USAGE_ERROR:
+        fprintf(stderr, "%s\n", out->error);
+        return print_buf(stderr, config_add_usage, out->exit_code);
+    default:
+        fprintf(stderr, "%s\n", out->error);
+        return out->exit_code;
+    }
+}
+
+static enum err start_log(const struct config *cfg, const struct config_outcome *out,
+                          struct why *why)
+{
+    log_set_level(cfg->log_level_value);
+    log_set_format(cfg->log_json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
+    enum err e = log_set_outputs((const char *const *)cfg->log_outputs.items, cfg->log_outputs.n,
+                                 why);
+    if (e != ERR_OK)
+        return e;
+    for (size_t i = 0; i < out->n_notes; i++)
+        LOG_AT(out->notes[i].level, out->notes[i].text);
+    log_info("starting etcd", LOG_STR("etcd-version", ETCD_API_VERSION),
+             LOG_STR("package-version", PACKAGE_VERSION), LOG_STR("name", cfg->name),
+             LOG_STR("data-dir", cfg->data_dir), LOG_INT("pid", getpid()));
+    return ERR_OK;
+}
+
+static void raise_file_limit(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= files.rlim_max)
+        return;
+    files.rlim_cur = files.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+        log_warn("the limit of open files cannot be raised", LOG_STR("error", strerror(errno)));
+}
+
+/* Blocked in all threads; read from c->signals. */
+static enum err start_signals(struct control *c, struct why *why)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    signal(SIGPIPE, SIG_IGN);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    c->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    c->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (c->signals == -1 || c->wake == -1)
+        return why_set(why, ERR_IO, "signalfd or eventfd: %s", strerror(errno));
+    return ERR_OK;
+}
+
+/* ---- running -------------------------------------------------------------------------------- */
+
+/* Wait until the member is ready (with `for_ready`), has failed, or a signal came: its number, else 0. */
+static int control_wait(struct control *c, bool for_ready)
+{
+    while (!c->failed && !(for_ready && c->ready)) {
+        struct pollfd fds[] = {{.fd = c->signals, .events = POLLIN},
+                               {.fd = c->wake, .events = POLLIN}};
+        struct signalfd_siginfo info;
+        uint64_t count;
+        if (poll(fds, ARRAY_LEN(fds), -1) == -1 && errno != EINTR)
+            return SIGTERM;
+        if (read(c->signals, &info, sizeof info) == sizeof info)
+            return (int)info.ssi_signo;
+        if (read(c->wake, &count, sizeof count) == -1 && errno != EAGAIN)
+            return SIGTERM;
+    }
+    return 0;
+}
+
+static void say_listening(const struct config *cfg)
+{
+    for (size_t i = 0; i < cfg->listen_client_urls.n; i++) {
+        const struct url *u = &cfg->listen_client_urls.items[i];
+        log_info("ready to serve client requests", LOG_STR("address", u->text));
+        if (!url_is_tls(u) && !url_is_unix(u) && strncmp(url_bind_host(u), "127.", 4) != 0 &&
+            strcmp(url_bind_host(u), "::1") != 0)
+            log_warn("serving client traffic insecurely; this is strongly discouraged!",
+                     LOG_STR("address", u->text));
+    }
+}
+
+/* Serve until the end; return the signal that ended it, or 0 when the member failed. */
+static int serve(struct control *c, const struct config *cfg, struct server *s, struct why *why)
+{
+    struct api *api = NULL;
+    int sig = control_wait(c, true);
+    if (sig == 0 && !c->failed) {
+        if (api_start(cfg, s, &api, why) != ERR_OK) {
+            log_fatal("the client listeners cannot be opened", LOG_STR("error", why->text));
+            c->status = 1;
+            c->failed = true;
+        } else {
+            say_listening(cfg);
+            notify_ready("serving");
+            sig = control_wait(c, false);
+        }
+    }
+    if (sig != 0)
+        log_info("received signal; shutting down", LOG_STR("signal", strsignal(sig)));
+    notify_stopping("shutting down");
+    if (api != NULL && !c->failed)
+        api_drain(api, DRAIN_MS);
+    server_stop(s);
+    if (api != NULL)
+        api_stop(api);
+    server_free(s);
+    api_free(api);
+    return sig;
+}
+
+static int run(const struct config *cfg, const struct config_outcome *out)
+{
+    struct why why = {""};
+    struct control c = {.signals = -1};
+    struct server *s = NULL;
+    enum err e = start_log(cfg, out, &why);
+    if (e == ERR_OK)
+        e = start_signals(&c, &why);
+    if (e != ERR_OK) {
+        fprintf(stderr, "%s\n", why.text);
+        return 1;
+    }
+    raise_file_limit();
+    struct server_events events = {on_ready, on_fatal, &c};
+    e = server_start(cfg, &events, &s, &why);
+    if (e != ERR_OK) {
+        log_fatal("the member cannot start", LOG_STR("error", why.text));
+        return e == ERR_FOREIGN_DATA ? EXIT_FOREIGN_DATA : 1;
+    }
+    int sig = serve(&c, cfg, s, &why);
+    log_info("closed etcd server", LOG_STR("name", cfg->name));
+    close(c.signals);
+    close(c.wake);
+    if (sig == 0)
+        return c.status;
+    if (getpid() == 1)
+        return 0; /* nobody would see the signal */
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, sig);
+    signal(sig, SIG_DFL);
+    raise(sig);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct config *cfg = NULL;
+    struct config_outcome out = {0};
+    struct config_input in = {.argc = argc, .argv = argv, .envp = environ};
+    enum config_result result = config_load(&in, &cfg, &out);
+    int status = result == CONFIG_RUN ? run(cfg, &out) : say_outcome(result, &out);
+    config_outcome_fini(&out);
+    config_free(cfg);
+    return status;
+}

@@ -1,2 +1,11 @@
 noinst_LIBRARIES += src/http/libhttp.a
-src_http_libhttp_a_SOURCES =
+src_http_libhttp_a_SOURCES = \
+	src/http/conn.c \
+	src/http/h1.c \
+	src/http/h1_parser.c src/http/h1_parser.h \
+	src/http/h2.c \
+	src/http/io.c src/http/io.h \
+	src/http/listener.c src/http/listener.h \
+	src/http/priv.h \
+	src/http/server.c src/http/server.h \
+	src/http/stream.c src/http/stream.h

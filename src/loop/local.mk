@@ -1,2 +1,4 @@
 noinst_LIBRARIES += src/loop/libloop.a
-src_loop_libloop_a_SOURCES =
+src_loop_libloop_a_SOURCES = \
+	src/loop/loop.c src/loop/loop.h \
+	src/loop/mailbox.c src/loop/mailbox.h

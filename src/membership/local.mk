@@ -1,2 +1,4 @@
 noinst_LIBRARIES += src/membership/libmembership.a
-src_membership_libmembership_a_SOURCES =
+src_membership_libmembership_a_SOURCES = \
+	src/membership/cluster.c src/membership/cluster.h \
+	src/membership/member.c src/membership/member.h

@@ -20,11 +20,11 @@ CLEANFILES += $(GENERATED_C) $(GENERATED_H)
 
 # Generated code is compiled without our warnings: it is not ours to mend.
 nodist_src_pb_libpb_a_SOURCES = $(GENERATED_C)
-src_pb_libpb_a_SOURCES =
+src_pb_libpb_a_SOURCES = src/pb/pb_arena.c src/pb/pb_arena.h
 src_pb_libpb_a_CFLAGS = -std=gnu17 -pthread $(SAN_CFLAGS) $(PROTOBUF_C_CFLAGS)
 
 SUFFIXES = .proto .pb-c.c .pb-c.h
 .proto.pb-c.c:
 	$(AM_V_GEN)$(MKDIR_P) src/pb && $(PROTOC_C) -I$(srcdir)/src/pb --c_out=src/pb $<
-src/pb/%.pb-c.h: src/pb/%.pb-c.c
+$(GENERATED_H): %.pb-c.h: %.pb-c.c
 	@:

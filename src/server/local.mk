@@ -1,2 +1,17 @@
 noinst_LIBRARIES += src/server/libserver.a
-src_server_libserver_a_SOURCES =
+src_server_libserver_a_SOURCES = \
+	src/server/apply_batch.c \
+	src/server/boot.c \
+	src/server/calls.c \
+	src/server/client.c src/server/client.h \
+	src/server/compactor.c src/server/compactor.h \
+	src/server/entry_cache.c src/server/entry_cache.h \
+	src/server/feed.c src/server/feed.h \
+	src/server/hub.h \
+	src/server/keeper.c \
+	src/server/log_thread.c \
+	src/server/member.c \
+	src/server/metrics.c src/server/metrics_priv.h \
+	src/server/server.c src/server/server.h src/server/server_priv.h \
+	src/server/upkeep.c \
+	src/server/watch.c src/server/watch.h

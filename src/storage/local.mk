@@ -1,2 +1,8 @@
 noinst_LIBRARIES += src/storage/libstorage.a
-src_storage_libstorage_a_SOURCES =
+src_storage_libstorage_a_SOURCES = \
+	src/storage/data_dir.c src/storage/data_dir.h \
+	src/storage/kvdb.c src/storage/kvdb.h \
+	src/storage/kvdb_priv.h src/storage/kvdb_reader.c \
+	src/storage/logdb.c src/storage/logdb.h \
+	src/storage/snapshot_file.c src/storage/snapshot_file.h \
+	src/storage/sql.c src/storage/sql_priv.h

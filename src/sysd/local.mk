@@ -1,2 +1,3 @@
 noinst_LIBRARIES += src/sysd/libsysd.a
-src_sysd_libsysd_a_SOURCES =
+src_sysd_libsysd_a_SOURCES = \
+	src/sysd/notify.c src/sysd/notify.h

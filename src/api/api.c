@@ -1,0 +1,326 @@
+/* api/api.c -- the listeners and the client threads, from start to end.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "api/api.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "api/api_loop.h"
+#include "api/methods.h"
+#include "api/stats.h"
+#include "base/log.h"
+#include "http/listener.h"
+
+enum {
+    LISTENERS_MAX = 256,
+    THREAD_STACK = 16 * 1024 * 1024, /* for deeply nested transactions; touched only when needed */
+};
+
+struct listener {
+    int fd; /* -1 once an acceptor has it */
+    enum api_port_kind kind;
+    struct acceptor *acceptor;
+};
+
+struct api {
+    const struct config *cfg;
+    struct server *server;
+    struct api_loop *loops;
+    unsigned loops_n;
+    struct listener listeners[LISTENERS_MAX];
+    size_t listeners_n;
+
+    pthread_mutex_t lock;
+    pthread_cond_t cond;
+    unsigned undrained; /* ports that have open connections; under `lock` */
+};
+
+/* A call into a loop's thread. */
+struct loop_order {
+    struct loop_msg msg;
+    struct api_loop *loop;
+};
+
+static void order_post(struct api_loop *l, void (*run)(struct loop_msg *m))
+{
+    struct loop_order *o = xcalloc(1, sizeof *o);
+    o->loop = l;
+    o->msg.run = run;
+    loop_post(l->loop, &o->msg);
+}
+
+static struct api_loop *order_take(struct loop_msg *m)
+{
+    struct loop_order *o = CONTAINER_OF(m, struct loop_order, msg);
+    struct api_loop *l = o->loop;
+    free(o);
+    return l;
+}
+
+/* ---- listeners ----------------------------------------------------------------------------------- */
+
+static enum err url_bind(const struct url *u, int *ret_fd, struct why *why)
+{
+    if (url_is_tls(u))
+        return why_set(why, ERR_INVALID, "cannot listen on %s: TLS is not supported", u->text);
+    if (url_is_unix(u))
+        return listener_bind_unix(u->path, ret_fd, why);
+    int port = url_port(u);
+    if (port < 0 || port > UINT16_MAX)
+        return why_set(why, ERR_INVALID, "cannot listen on %s: bad port", u->text);
+    return listener_bind_tcp(url_bind_host(u), (uint16_t)port, ret_fd, why);
+}
+
+static enum err listen_on(struct api *a, const struct url_list *urls, enum api_port_kind kind,
+                          struct why *why)
+{
+    for (size_t i = 0; i < urls->n; i++) {
+        if (a->listeners_n == LISTENERS_MAX)
+            return why_set(why, ERR_INVALID, "too many URLs to listen on");
+        struct listener *l = &a->listeners[a->listeners_n];
+        enum err e = url_bind(&urls->items[i], &l->fd, why);
+        if (e != ERR_OK)
+            return e;
+        l->kind = kind;
+        a->listeners_n++;
+    }
+    return ERR_OK;
+}
+
+static enum err listen_all(struct api *a, struct why *why)
+{
+    const struct config *cfg = a->cfg;
+    bool split = cfg->listen_client_http_urls.n != 0;
+    enum err e = listen_on(a, &cfg->listen_client_urls, split ? API_PORT_GRPC : API_PORT_CLIENT,
+                           why);
+    if (e == ERR_OK)
+        e = listen_on(a, &cfg->listen_client_http_urls, API_PORT_HTTP, why);
+    if (e == ERR_OK)
+        e = listen_on(a, &cfg->listen_metrics_urls, API_PORT_METRICS, why);
+    return e;
+}
+
+/* The first loop accepts for all. */
+static void accept_all(struct api *a)
+{
+    for (size_t i = 0; i < a->listeners_n; i++) {
+        struct listener *l = &a->listeners[i];
+        l->acceptor = acceptor_new(a->loops[0].loop, l->fd, NULL, NULL);
+        l->fd = -1;
+        for (unsigned j = 0; j < a->loops_n; j++)
+            acceptor_add(l->acceptor, a->loops[j].ports[l->kind].http);
+    }
+}
+
+static void accept_no_more(struct api *a)
+{
+    for (size_t i = 0; i < a->listeners_n; i++) {
+        acceptor_free(a->listeners[i].acceptor);
+        a->listeners[i].acceptor = NULL;
+    }
+}
+
+static void log_addresses(const struct url_list *urls, const char *traffic)
+{
+    for (size_t i = 0; i < urls->n; i++)
+        log_info("serving client traffic insecurely; this is strongly discouraged!",
+                 LOG_STR("traffic", traffic), LOG_STR("address", urls->items[i].text));
+}
+
+static void log_serving(const struct config *cfg)
+{
+    bool split = cfg->listen_client_http_urls.n != 0;
+    log_addresses(&cfg->listen_client_urls, split ? "grpc" : "grpc+http");
+    log_addresses(&cfg->listen_client_http_urls, "http");
+    for (size_t i = 0; i < cfg->listen_metrics_urls.n; i++)
+        log_info("serving metrics and health checks",
+                 LOG_STR("address", cfg->listen_metrics_urls.items[i].text));
+}
+
+/* ---- threads ------------------------------------------------------------------------------------- */
+
+static unsigned thread_count(const struct config *cfg)
+{
+    if (cfg->client_threads != 0)
+        return (unsigned)cfg->client_threads;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (cores < 1)
+        return 1;
+    return cores > CONFIG_CLIENT_THREADS_MAX ? CONFIG_CLIENT_THREADS_MAX : (unsigned)cores;
+}
+
+static enum err loops_make(struct api *a, struct why *why)
+{
+    unsigned kinds = 0;
+    for (size_t i = 0; i < a->listeners_n; i++)
+        kinds |= BIT(a->listeners[i].kind);
+    unsigned n = thread_count(a->cfg);
+    a->loops = xcalloc(n, sizeof *a->loops);
+    while (a->loops_n < n) {
+        struct api_loop *l = &a->loops[a->loops_n];
+        l->cfg = a->cfg;
+        l->server = a->server;
+        enum err e = api_loop_init(l, a, a->loops_n++, kinds, why);
+        if (e != ERR_OK)
+            return e;
+    }
+    return ERR_OK;
+}
+
+/* Signals are the main thread's: the client threads are started with all of them blocked. */
+static enum err threads_start(struct api *a, struct why *why)
+{
+    pthread_attr_t attr;
+    sigset_t all, old;
+    enum err e = ERR_OK;
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, THREAD_STACK);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    for (unsigned i = 0; i < a->loops_n && e == ERR_OK; i++) {
+        struct api_loop *l = &a->loops[i];
+        int rc = pthread_create(&l->thread, &attr, api_loop_main, l);
+        l->thread_runs = rc == 0;
+        if (rc != 0)
+            e = why_set(why, ERR_IO, "cannot start a client thread: %s", strerror(rc));
+    }
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_attr_destroy(&attr);
+    return e;
+}
+
+static void run_stop(struct loop_msg *m)
+{
+    api_loop_stop(order_take(m));
+}
+
+/* In the accepting loop's thread, so that a connection that it gave away arrives before the end. */
+static void run_stop_all(struct loop_msg *m)
+{
+    struct api *a = order_take(m)->api;
+    accept_no_more(a);
+    for (unsigned i = 0; i < a->loops_n; i++)
+        if (a->loops[i].thread_runs)
+            order_post(&a->loops[i], run_stop);
+}
+
+void api_stop(struct api *a)
+{
+    if (a->loops_n != 0 && a->loops[0].thread_runs)
+        order_post(&a->loops[0], run_stop_all);
+    for (unsigned i = 0; i < a->loops_n; i++) {
+        if (a->loops[i].thread_runs)
+            pthread_join(a->loops[i].thread, NULL);
+        a->loops[i].thread_runs = false;
+    }
+    accept_no_more(a);
+    for (unsigned i = 0; i < a->loops_n; i++)
+        api_loop_fini(&a->loops[i]);
+    a->loops_n = 0;
+}
+
+void api_free(struct api *a)
+{
+    if (a == NULL)
+        return;
+    invariant(a->loops_n == 0);
+    for (size_t i = 0; i < a->listeners_n; i++)
+        if (a->listeners[i].fd != -1)
+            close(a->listeners[i].fd);
+    pthread_mutex_destroy(&a->lock);
+    pthread_cond_destroy(&a->cond);
+    free(a->loops);
+    free(a);
+}
+
+static struct api *api_new(const struct config *cfg, struct server *server)
+{
+    struct api *a = xcalloc(1, sizeof *a);
+    a->cfg = cfg;
+    a->server = server;
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&a->cond, &attr);
+    pthread_condattr_destroy(&attr);
+    pthread_mutex_init(&a->lock, NULL);
+    return a;
+}
+
+enum err api_start(const struct config *cfg, struct server *server, struct api **ret,
+                   struct why *why)
+{
+    methods_init();
+    stats_init(cfg->metrics_extensive);
+    struct api *a = api_new(cfg, server);
+    enum err e = listen_all(a, why);
+    if (e == ERR_OK)
+        e = loops_make(a, why);
+    if (e == ERR_OK) {
+        accept_all(a);
+        e = threads_start(a, why);
+    }
+    if (e != ERR_OK) {
+        api_stop(a);
+        api_free(a);
+        return e;
+    }
+    log_serving(cfg);
+    *ret = a;
+    return ERR_OK;
+}
+
+/* ---- draining ------------------------------------------------------------------------------------ */
+
+static void on_port_drained(void *arg)
+{
+    struct api *a = arg;
+    pthread_mutex_lock(&a->lock);
+    a->undrained--;
+    pthread_cond_signal(&a->cond);
+    pthread_mutex_unlock(&a->lock);
+}
+
+static void run_drain(struct loop_msg *m)
+{
+    struct api_loop *l = order_take(m);
+    if (l->index == 0)
+        accept_no_more(l->api);
+    for (unsigned kind = 0; kind < API_PORT_COUNT_; kind++)
+        if (l->ports[kind].http != NULL)
+            http_server_drain(l->ports[kind].http, on_port_drained, l->api);
+}
+
+static unsigned ports_count(const struct api *a)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < a->loops_n; i++)
+        for (unsigned kind = 0; kind < API_PORT_COUNT_; kind++)
+            n += a->loops[i].ports[kind].http != NULL;
+    return n;
+}
+
+void api_drain(struct api *a, msec bound)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += bound / 1000;
+    until.tv_nsec += bound % 1000 * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    a->undrained = ports_count(a);
+    for (unsigned i = 0; i < a->loops_n; i++)
+        order_post(&a->loops[i], run_drain);
+    pthread_mutex_lock(&a->lock);
+    while (a->undrained != 0 &&
+           pthread_cond_timedwait(&a->cond, &a->lock, &until) != ETIMEDOUT) {
+    }
+    pthread_mutex_unlock(&a->lock);
+}

@@ -1,0 +1,33 @@
+/* api/api.h -- everything a client sees on the client port: gRPC, JSON, probes, metrics.
+ *
+ * The api owns the client loops: threads that each have an event loop, a server_client, and the
+ * connections dealt to them. A request is decoded, checked and answered in the loop it arrived in;
+ * the loops share nothing but the server.
+ *
+ * The order at the end is: api_drain(), server_stop(), api_stop(), server_free(), api_free().
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef API_API_H
+#define API_API_H
+
+#include "base/err.h"
+#include "base/types.h"
+#include "base/why.h"
+
+struct api;
+struct config;
+struct server;
+
+/* Bind the listeners of `cfg` and start the client threads. `cfg` and `server` are lent for the
+ * api's life. On failure nothing runs and `why` names the address. */
+MUST_USE enum err api_start(const struct config *cfg, struct server *server, struct api **ret,
+                            struct why *why);
+
+/* Accept no more connections, ask the clients to go, and wait until they have or `bound` is over. */
+void api_drain(struct api *a, msec bound);
+
+/* Close every connection, wait for the answers that the server still owes (server_stop() has seen to
+ * it that they come), give the server_clients back and end the threads. */
+void api_stop(struct api *a);
+void api_free(struct api *a); /* NULL is fine; stopped before */
+
+#endif

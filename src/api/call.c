@@ -1,0 +1,283 @@
+/* api/call.c -- the life of a call: admission, messages, the end.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "api/call.h"
+
+#include <stdlib.h>
+
+#include "api/check.h"
+#include "api/methods.h"
+#include "api/stats.h"
+#include "api/wire.h"
+#include "base/json_text.h"
+#include "loop/mailbox.h"
+
+#define CALL_MAGIC 0x63616c6cu
+
+enum {
+    COPY_MAX = 8 * 1024,       /* larger answers are shared with the transport */
+    RAFT_REQUEST_EXTRA = 18,   /* what the log entry adds around a request */
+};
+
+/* ---- memory ----------------------------------------------------------------------------------- */
+
+static struct call *call_get(struct api_loop *l)
+{
+    if (!list_is_empty(&l->idle_calls)) {
+        struct call *c = LIST_ENTRY(l->idle_calls.next, struct call, link);
+        list_unlink(&c->link);
+        l->idle_n--;
+        return c;
+    }
+    struct call *c = xcalloc(1, sizeof *c);
+    c->arena = arena_new();
+    list_init(&c->link);
+    return c;
+}
+
+static void call_put(struct call *c)
+{
+    struct api_loop *l = c->loop;
+    struct arena *a = c->arena;
+    c->magic = 0;
+    if (l->idle_n >= API_CALLS_IDLE_MAX) {
+        arena_free(a);
+        free(c);
+        return;
+    }
+    arena_reset(a);
+    list_add_head(&l->idle_calls, &c->link);
+    l->idle_n++;
+}
+
+void call_free_idle(struct api_loop *l)
+{
+    struct call *c;
+    LIST_FOREACH(c, &l->idle_calls, struct call, link) {
+        list_unlink(&c->link);
+        arena_free(c->arena);
+        free(c);
+    }
+    l->idle_n = 0;
+}
+
+void call_hold(struct call *c)
+{
+    c->holds++;
+}
+
+void call_release(struct call *c)
+{
+    invariant(c->magic == CALL_MAGIC && c->holds > 0);
+    if (--c->holds > 0)
+        return;
+    invariant(call_is_over(c));
+    struct api_loop *l = c->loop;
+    list_unlink(&c->link);
+    call_put(c);
+    api_loop_release(l);
+}
+
+/* ---- admission --------------------------------------------------------------------------------- */
+
+/* What upstream's interceptors look at before any handler runs. */
+static enum err call_admit(struct call *c)
+{
+    struct slice version = c->transport->metadata(c, "client-api-version");
+    if (version.p != NULL && !utf8_is_valid(version))
+        return ERR_INVALID_API_VERSION;
+    stats_client_request(c->method, version);
+    if (!slice_is(c->transport->metadata(c, "hasleader"), "true"))
+        return ERR_OK;
+    if (!server_has_leader(c->loop->server))
+        return ERR_NO_LEADER;
+    if (c->method->kind != METHOD_UNARY)
+        list_add_tail(&c->loop->need_leader, &c->link);
+    return ERR_OK;
+}
+
+struct call *call_new(struct api_loop *l, const struct api_method *m,
+                      const struct call_transport *transport, void *handle)
+{
+    struct call *c = call_get(l);
+    *c = (struct call){.magic = CALL_MAGIC,
+                       .holds = 1,
+                       .method = m,
+                       .loop = l,
+                       .arena = c->arena,
+                       .transport = transport,
+                       .handle = handle};
+    list_init(&c->link);
+    c->started_us = clock_now_us();
+    api_loop_hold(l);
+    stats_started(m);
+    return c;
+}
+
+bool call_begin(struct call *c)
+{
+    call_hold(c);
+    enum err e = call_admit(c);
+    if (e != ERR_OK)
+        call_fail(c, e);
+    else if (c->method->open != NULL)
+        c->method->open(c);
+    bool begun = !call_is_over(c);
+    call_release(c);
+    return begun;
+}
+
+/* ---- messages ----------------------------------------------------------------------------------- */
+
+/* Hold a write to what the log takes, give the message to the method, forget it if it was one of many. */
+static void call_handle(struct call *c, const ProtobufCMessage *msg)
+{
+    stats_received(c->method, c->request_bytes);
+    if (c->method->is_write && c->request_bytes + RAFT_REQUEST_EXTRA > c->loop->cfg->max_request_bytes)
+        call_fail(c, ERR_REQUEST_TOO_LARGE);
+    else
+        c->method->message(c, msg);
+}
+
+static struct arena *message_arena(struct call *c)
+{
+    if (c->method->kind != METHOD_BIDI)
+        return c->arena;
+    arena_reset(c->loop->scratch);
+    return c->loop->scratch;
+}
+
+void call_message(struct call *c, struct slice wire)
+{
+    const ProtobufCMessageDescriptor *desc = c->method->request;
+    if (desc == &etcdserverpb__txn_request__descriptor && !check_txn_depth(wire)) {
+        call_fail(c, ERR_TOO_MANY_OPS);
+        return;
+    }
+    call_hold(c);
+    ProtobufCMessage *msg = wire_unpack(desc, message_arena(c), wire);
+    c->request_bytes = wire.n;
+    if (msg == NULL)
+        call_finish(c, GRPC_INTERNAL,
+                    "grpc: error unmarshalling request: proto: cannot parse invalid wire-format data");
+    else if (!wire_strings_are_valid(msg))
+        call_finish(c, GRPC_INTERNAL,
+                    "grpc: error unmarshalling request: string field contains invalid UTF-8");
+    else
+        call_handle(c, msg);
+    call_release(c);
+}
+
+void call_message_decoded(struct call *c, const ProtobufCMessage *msg)
+{
+    call_hold(c);
+    c->request_bytes = protobuf_c_message_get_packed_size(msg);
+    call_handle(c, msg);
+    call_release(c);
+}
+
+void call_half_close(struct call *c)
+{
+    if (!call_is_over(c) && c->method->half_close != NULL)
+        c->method->half_close(c);
+}
+
+void call_drain(struct call *c)
+{
+    if (!call_is_over(c) && c->method->drain != NULL)
+        c->method->drain(c);
+}
+
+/* ---- the answer --------------------------------------------------------------------------------- */
+
+void call_closed(struct call *c, enum grpc_code code)
+{
+    invariant(!call_is_over(c));
+    c->transport = NULL;
+    c->handle = NULL;
+    list_unlink(&c->link);
+    if (c->method->closed != NULL)
+        c->method->closed(c);
+    stats_handled(c->method, code, (double)(clock_now_us() - c->started_us) / 1e6);
+    call_release(c);
+}
+
+void call_reply(struct call *c, struct slice msg)
+{
+    if (call_is_over(c))
+        return;
+    stats_sent(c->method, msg.n);
+    c->transport->reply(c, msg);
+}
+
+void call_reply_blob(struct call *c, struct blob *msg)
+{
+    if (call_is_over(c) || msg->n <= COPY_MAX) {
+        call_reply(c, blob_slice(msg));
+    } else {
+        call_send_blob(c, slice_make(NULL, 0), msg);
+        call_finish(c, GRPC_OK, "");
+    }
+    blob_unref(msg);
+}
+
+void call_reply_msg(struct call *c, const ProtobufCMessage *msg)
+{
+    struct buf *b = &c->loop->out;
+    buf_clear(b);
+    wire_pack(b, msg);
+    call_reply(c, buf_slice(b));
+}
+
+void call_send(struct call *c, struct slice msg)
+{
+    if (call_is_over(c))
+        return;
+    stats_sent(c->method, msg.n);
+    c->transport->send(c, msg);
+}
+
+void call_send_blob(struct call *c, struct slice head, struct blob *tail)
+{
+    if (call_is_over(c))
+        return;
+    stats_sent(c->method, head.n + tail->n);
+    c->transport->send_blob(c, head, tail);
+}
+
+void call_send_headers(struct call *c)
+{
+    if (!call_is_over(c))
+        c->transport->send_headers(c);
+}
+
+size_t call_pending(const struct call *c)
+{
+    return call_is_over(c) ? 0 : c->transport->pending(c);
+}
+
+void call_pause(struct call *c, bool pause)
+{
+    if (call_is_over(c) || c->reading_paused == pause)
+        return;
+    c->reading_paused = pause;
+    c->transport->pause(c, pause);
+}
+
+void call_finish(struct call *c, enum grpc_code code, const char *msg)
+{
+    if (!call_is_over(c))
+        c->transport->finish(c, code, msg);
+}
+
+void call_fail(struct call *c, enum err e)
+{
+    call_finish(c, err_grpc_code(e), err_text(e));
+}
+
+void call_ask(struct call *c, enum server_op op, const ProtobufCMessage *request,
+              void (*done)(struct server_call *sc))
+{
+    c->server = (struct server_call){.op = op, .request = request, .done = done};
+    call_hold(c);
+    server_call(c->loop->client, &c->server);
+}

@@ -1,0 +1,121 @@
+/* config/environ.c -- variables: those of the process, and those of etcd.conf.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "config/envfile.h"
+#include "config/file.h"
+#include "config/loader.h"
+#include "config/text.h"
+
+/* ---- the environment ---------------------------------------------------------------------- */
+
+static bool is_ours(struct slice var)
+{
+    return slice_starts_with(var, slice_str("ETCD_"));
+}
+
+/* Names that mean something, though not to an option. */
+static bool is_special(struct loader *l, struct slice var, struct slice value)
+{
+    if (slice_is(var, "ETCD_VERSION")) {
+        if (value.n > 0)
+            note_add(l, LOG_WARN_, "cannot set special environment variable ETCD_VERSION");
+        return true;
+    }
+    return slice_is(var, "ETCD_UNSUPPORTED_ARCH");
+}
+
+static enum err variable_read(struct loader *l, const char *line, size_t *unknown)
+{
+    struct slice var, value;
+    if (!slice_cut(slice_str(line), '=', &var, &value) || !is_ours(var) ||
+        is_special(l, var, value))
+        return ERR_OK;
+    const struct option_alias *alias;
+    const struct option *o = option_find_env(var, &alias);
+    if (o)
+        return setting_put(l, SRC_ENV, o, alias, (const char *)value.p, 0);
+    note_add(l, LOG_DEBUG_, "unrecognized environment variable %.*s", SLICE_ARGS(var));
+    ++*unknown;
+    return ERR_OK;
+}
+
+enum err environ_read(struct loader *l)
+{
+    size_t unknown = 0;
+    for (char *const *p = l->in->envp; p && *p; p++) {
+        enum err e = variable_read(l, *p, &unknown);
+        if (e != ERR_OK)
+            return e;
+    }
+    if (unknown)
+        note_add(l, LOG_INFO_,
+                 "%zu unrecognized environment variable%s beginning with ETCD_ ignored", unknown,
+                 unknown == 1 ? "" : "s");
+    return ERR_OK;
+}
+
+/* ---- etcd.conf ---------------------------------------------------------------------------- */
+
+static enum err on_variable(void *arg, const char *name, const char *value, int line)
+{
+    struct loader *l = arg;
+    const struct option_alias *alias;
+    struct slice var = slice_str(name);
+    if (!is_ours(var)) {
+        note_add(l, LOG_DEBUG_, "%s:%d: variable %.256s is not for etcd", l->env_file, line, name);
+        return ERR_OK;
+    }
+    if (is_special(l, var, slice_str(value)))
+        return ERR_OK;
+    const struct option *o = option_find_env(var, &alias);
+    if (!o) {
+        note_add(l, LOG_WARN_, "%s:%d: unrecognized variable %.256s", l->env_file, line, name);
+        return ERR_OK;
+    }
+    return setting_put(l, SRC_ENV_FILE, o, alias, value, line);
+}
+
+static void on_oddity(void *arg, enum envfile_oddity what, int line)
+{
+    static const char *const texts[] = {
+        [ENVFILE_COMMENT_DROPPED] = "a comment behind a quoted value is left out; systemd would "
+                                    "make it a part of the value",
+        [ENVFILE_COMMENT_IN_VALUE] =
+            "\"#\" does not begin a comment here; it is a part of the value",
+        [ENVFILE_COMMENT_CONTINUED] =
+            "a comment ends in a backslash; systemd before 254 leaves out "
+            "the next line as well",
+        [ENVFILE_CR_CONTINUED] = "a backslash before CR LF does not join the lines",
+        [ENVFILE_BAD_NAME] = "what stands before \"=\" is not the name of a variable; left out",
+        [ENVFILE_OPEN_QUOTE] = "a quote that opens here is not closed",
+    };
+    struct loader *l = arg;
+    note_add(l, LOG_WARN_, "%s:%d: %s", l->env_file, line, texts[what]);
+}
+
+/* A file that nobody named may be missing, or not for our eyes. */
+static enum err absence(struct loader *l, enum err e)
+{
+    if (setting_get(l, SRC_FLAG, "env-file") || setting_get(l, SRC_ENV, "env-file"))
+        return e;
+    if (e != ERR_NOT_FOUND)
+        note_add(l, LOG_WARN_, "%s", l->why.text);
+    return ERR_OK;
+}
+
+enum err env_file_read(struct loader *l)
+{
+    const struct envfile_handler h = {l, on_variable, on_oddity};
+    struct why why;
+    AUTO(buf) struct buf b = BUF_INIT;
+    if (l->env_file[0] == '\0')
+        return ERR_OK;
+    enum err e = file_read(l->env_file, &b, &l->why);
+    if (e == ERR_TOO_LARGE)
+        return e;
+    if (e != ERR_OK)
+        return absence(l, e);
+    e = envfile_parse(buf_slice(&b), &h, &why);
+    if (e == ERR_MALFORMED)
+        return why_set(&l->why, e, "%s: %s", l->env_file, why.text);
+    return e;
+}

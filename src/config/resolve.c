@@ -1,0 +1,68 @@
+/* config/resolve.c -- the layers become one configuration.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "config/loader.h"
+
+/* Say that the value of `loser` lost, unless it was the same. */
+static void note_loser(struct loader *l, size_t i, enum config_source loser)
+{
+    const struct option *o = &options[i];
+    const struct setting *lost = &l->set[loser][i], *won = &l->set[l->winner[i]][i];
+    if (strcmp(lost->text, won->text) == 0)
+        return;
+    AUTO(buf) struct buf b = BUF_INIT;
+    setting_add_name(&b, loser, o, lost->alias);
+    buf_add_str(&b, " (");
+    setting_add_place(l, &b, loser, lost->line);
+    buf_add_str(&b, ") is overridden by ");
+    setting_add_name(&b, l->winner[i], o, won->alias);
+    buf_add_str(&b, " (");
+    setting_add_place(l, &b, l->winner[i], won->line);
+    buf_add_str(&b, ")");
+    note_add(l, LOG_INFO_, "%s", buf_cstr(&b));
+}
+
+/* Warn once about an option that is old or does nothing. */
+static void note_use(struct loader *l, size_t i)
+{
+    const struct option *o = &options[i];
+    const struct setting *s = &l->set[l->winner[i]][i];
+    AUTO(buf) struct buf name = BUF_INIT;
+    setting_add_name(&name, l->winner[i], o, s->alias);
+    const char *spelled = buf_cstr(&name);
+    if (o->kind == OPT_BARE)
+        note_add(l, LOG_WARN_, "flag \"-%s\" is no longer supported - ignoring.", o->name);
+    else if (o->use == USE_NO_EFFECT)
+        note_add(l, LOG_WARN_, "%s is accepted, but has no effect here", spelled);
+    else if (s->alias)
+        note_add(l, LOG_WARN_, "%s is an old name; use --%s", spelled, o->name);
+    else if (o->section == SECT_OLD)
+        note_add(l, LOG_WARN_, "%s is an old name; use --feature-gates", spelled);
+}
+
+static enum config_source find_winner(const struct loader *l, size_t i)
+{
+    int src = SRC_FLAG;
+    while (src > SRC_DEFAULT && !l->set[src][i].text)
+        src--;
+    return (enum config_source)src;
+}
+
+void settings_resolve(struct loader *l)
+{
+    for (size_t i = 0; i < options_n; i++) {
+        const struct option *o = &options[i];
+        enum config_source win = l->winner[i] = find_winner(l, i);
+        const char *text = win == SRC_DEFAULT ? o->initial : l->set[win][i].text;
+        if (o->offset != OPT_NO_FIELD) {
+            enum err e = option_set(o, l->cfg, text, &l->why);
+            invariant(e == ERR_OK); /* checked when it came in */
+        }
+        if (win == SRC_DEFAULT)
+            continue;
+        note_use(l, i);
+        for (int src = (int)win - 1; src > SRC_DEFAULT; src--) {
+            if (l->set[src][i].text)
+                note_loser(l, i, (enum config_source)src);
+        }
+    }
+}

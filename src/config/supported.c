@@ -1,0 +1,106 @@
+/* config/supported.c -- what is understood and checked, but not there yet.
+ *
+ * Each line goes when what it names works.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "config/loader.h"
+#include "config/text.h"
+
+/* Options that may only have the value that means "not wanted". */
+static const struct absent {
+    const char *option;
+    const char *unwanted;
+    const char *what;
+} absents[] = {
+    {"cert-file", "", "TLS"},
+    {"key-file", "", "TLS"},
+    {"client-cert-file", "", "TLS"},
+    {"client-key-file", "", "TLS"},
+    {"client-cert-auth", "false", "TLS"},
+    {"client-crl-file", "", "TLS"},
+    {"client-cert-allowed-hostname", "", "TLS"},
+    {"trusted-ca-file", "", "TLS"},
+    {"auto-tls", "false", "TLS"},
+    {"peer-cert-file", "", "TLS"},
+    {"peer-key-file", "", "TLS"},
+    {"peer-client-cert-file", "", "TLS"},
+    {"peer-client-key-file", "", "TLS"},
+    {"peer-client-cert-auth", "false", "TLS"},
+    {"peer-crl-file", "", "TLS"},
+    {"peer-cert-allowed-cn", "", "TLS"},
+    {"peer-cert-allowed-hostname", "", "TLS"},
+    {"peer-trusted-ca-file", "", "TLS"},
+    {"peer-auto-tls", "false", "TLS"},
+    {"discovery", "", "Discovery"},
+    {"discovery-token", "", "Discovery"},
+    {"discovery-endpoints", "", "Discovery"},
+    {"discovery-srv", "", "Discovery"},
+    {"discovery-proxy", "", "Discovery"},
+    {"initial-cluster-state", "new", "Joining an existing cluster"},
+    {"enable-v2", "false", "The v2 API"},
+    {"proxy", "off", "The v2 proxy"},
+};
+
+static enum err refuse(struct loader *l, const char *what, const char *option, const char *value)
+{
+    l->blame = option;
+    return why_set(&l->why, ERR_INVALID, "%s is not available in this build yet: --%s=%.256s", what,
+                   option, value);
+}
+
+static enum err check_absent(struct loader *l, const struct absent *a)
+{
+    const struct option_alias *alias;
+    const struct option *o = option_find(slice_str(a->option), &alias);
+    invariant(o != NULL);
+    AUTO(buf) struct buf b = BUF_INIT;
+    option_format(o, l->cfg, &b);
+    return slice_is(buf_slice(&b), a->unwanted) ? ERR_OK
+                                                : refuse(l, a->what, a->option, buf_cstr(&b));
+}
+
+static enum err check_urls(struct loader *l, const char *option, const struct url_list *urls)
+{
+    for (size_t i = 0; i < urls->n; i++) {
+        if (url_is_tls(&urls->items[i]))
+            return refuse(l, "TLS", option, urls->items[i].text);
+    }
+    return ERR_OK;
+}
+
+static enum err check_schemes(struct loader *l)
+{
+    const struct config *c = l->cfg;
+    const struct {
+        const char *option;
+        const struct url_list *urls;
+    } lists[] = {
+        {"listen-peer-urls", &c->listen_peer_urls},
+        {"listen-client-urls", &c->listen_client_urls},
+        {"listen-client-http-urls", &c->listen_client_http_urls},
+        {"listen-metrics-urls", &c->listen_metrics_urls},
+        {"initial-advertise-peer-urls", &c->initial_advertise_peer_urls},
+        {"advertise-client-urls", &c->advertise_client_urls},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        enum err e = check_urls(l, lists[i].option, lists[i].urls);
+        if (e != ERR_OK)
+            return e;
+    }
+    return ERR_OK;
+}
+
+enum err config_check_supported(struct loader *l)
+{
+    const struct config *c = l->cfg;
+    for (size_t i = 0; i < ARRAY_LEN(absents); i++) {
+        enum err e = check_absent(l, &absents[i]);
+        if (e != ERR_OK)
+            return e;
+    }
+    if (strcmp(c->auth_token, "jwt") == 0 ||
+        slice_starts_with(slice_str(c->auth_token), slice_str("jwt,")))
+        return refuse(l, "JWT", "auth-token", c->auth_token);
+    if (c->n_members > 1)
+        return refuse(l, "A cluster of several members", "initial-cluster", c->initial_cluster);
+    return check_schemes(l);
+}

@@ -1,0 +1,62 @@
+/* grpc/wire.c -- grpc-timeout and grpc-message.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "grpc/wire.h"
+
+#define TIMEOUT_DIGITS_MAX 8
+
+static bool unit_ns(uint8_t unit, int64_t *ret_ns)
+{
+    switch (unit) {
+    case 'H':
+        *ret_ns = 3600LL * 1000000000;
+        return true;
+    case 'M':
+        *ret_ns = 60LL * 1000000000;
+        return true;
+    case 'S':
+        *ret_ns = 1000000000;
+        return true;
+    case 'm':
+        *ret_ns = 1000000;
+        return true;
+    case 'u':
+        *ret_ns = 1000;
+        return true;
+    case 'n':
+        *ret_ns = 1;
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool grpc_timeout_parse(struct slice s, msec *ret_ms)
+{
+    if (s.n < 2 || s.n > TIMEOUT_DIGITS_MAX + 1)
+        return false;
+    int64_t v = 0, ns;
+    for (size_t i = 0; i + 1 < s.n; i++) {
+        if (s.p[i] < '0' || s.p[i] > '9')
+            return false;
+        v = v * 10 + (s.p[i] - '0');
+    }
+    if (!unit_ns(s.p[s.n - 1], &ns))
+        return false;
+    /* 10^8 hours are more nanoseconds than 64 bits hold */
+    *ret_ms = ns >= 1000000 ? v * (ns / 1000000) : (v * ns + 999999) / 1000000;
+    return true;
+}
+
+void grpc_message_encode(struct buf *b, struct slice s)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    for (size_t i = 0; i < s.n; i++) {
+        uint8_t c = s.p[i];
+        if (c >= 0x20 && c <= 0x7e && c != '%') {
+            buf_add_byte(b, c);
+        } else {
+            const char text[3] = {'%', hex[c >> 4], hex[c & 15]};
+            buf_add(b, text, sizeof text);
+        }
+    }
+}

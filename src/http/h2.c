@@ -1,0 +1,489 @@
+/* http/h2.c -- HTTP/2 over nghttp2.
+ *
+ * nghttp2 parses, checks and schedules; this file feeds it, keeps its answers in the streams'
+ * queues, and polices what it leaves open: PINGs (as grpc-go does), resets, empty frames.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <nghttp2/nghttp2.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "http/priv.h"
+
+#define STREAM_WINDOW (512 * 1024)
+#define CONN_WINDOW (8 * 1024 * 1024)
+#define CONTINUATIONS_MAX 16
+#define HEADER_SLACK 4            /* a header list this many times too large ends the connection */
+#define PING_IDLE_MS (2 * 3600 * 1000) /* least time between PINGs while no stream is open */
+#define PING_STRIKES_MAX 2
+#define NUISANCE_BURST 10000 /* frames that cost us more than their sender */
+#define NUISANCE_PER_S 1000
+#define GOAWAY_WAIT_MS 1000 /* how long requests may cross our first GOAWAY */
+
+/* Later than the oldest nghttp2 that we build with, but also in patched old ones. */
+void nghttp2_option_set_stream_reset_rate_limit(nghttp2_option *option, uint64_t burst,
+                                                uint64_t rate) __attribute__((weak));
+
+/* What all sessions of a server have in common. */
+struct h2_shared {
+    nghttp2_session_callbacks *callbacks;
+    nghttp2_option *option;
+};
+
+/* SERVING --drain--> SAID (first GOAWAY, all streams welcome) --1 s--> LEAVING (last GOAWAY). */
+enum h2_goaway { GOAWAY_SERVING, GOAWAY_SAID, GOAWAY_LEAVING };
+
+struct h2 {
+    nghttp2_session *session;
+    struct http_stream *opening; /* whose header block is being read */
+    struct buf *filling;         /* where sent frames go while fill() runs */
+    uint32_t continuations;
+    bool settings_seen;
+
+    uint32_t nuisances; /* as of nuisance_ms */
+    msec nuisance_ms;
+
+    bool ping_clear; /* something was sent since the last PING */
+    uint32_t ping_strikes;
+    msec last_ping; /* 0: none yet */
+    msec ping_sent; /* our own keepalive PING, unanswered; 0: none */
+
+    enum h2_goaway goaway;
+    msec goaway_at;
+};
+
+/* ---- policing ---------------------------------------------------------------------------- */
+
+static void h2_goaway_now(struct http_conn *c, uint32_t code, const char *words)
+{
+    nghttp2_session *ses = c->h2->session;
+    nghttp2_submit_goaway(ses, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(ses), code,
+                          (const uint8_t *)words, strlen(words));
+    c->close_when_sent = true;
+    conn_mark_dirty(c);
+}
+
+/* Count a frame against a bucket that leaks NUISANCE_PER_S. */
+static void h2_nuisance(struct http_conn *c)
+{
+    struct h2 *h = c->h2;
+    msec now = loop_now(c->server->loop);
+    msec gone = (now - h->nuisance_ms) * NUISANCE_PER_S / 1000;
+    if (gone > 0) {
+        h->nuisances = gone >= h->nuisances ? 0 : h->nuisances - (uint32_t)gone;
+        h->nuisance_ms = now;
+    }
+    if (++h->nuisances > NUISANCE_BURST && !c->close_when_sent)
+        h2_goaway_now(c, NGHTTP2_ENHANCE_YOUR_CALM, "too_many_frames");
+}
+
+static void h2_on_ping(struct http_conn *c)
+{
+    struct h2 *h = c->h2;
+    msec now = loop_now(c->server->loop);
+    msec last = h->last_ping;
+    h->last_ping = now;
+    if (h->ping_clear) {
+        h->ping_clear = false;
+        h->ping_strikes = 0;
+        return;
+    }
+    msec least = c->stream_n == 0 ? PING_IDLE_MS : c->server->cfg.ping_min_ms;
+    if (last != 0 && now - last < least)
+        h->ping_strikes++;
+    if (h->ping_strikes > PING_STRIKES_MAX && !c->close_when_sent)
+        h2_goaway_now(c, NGHTTP2_ENHANCE_YOUR_CALM, "too_many_pings");
+}
+
+/* ---- what nghttp2 received --------------------------------------------------------------- */
+
+static int on_begin_frame(nghttp2_session *ses, const nghttp2_frame_hd *hd, void *arg)
+{
+    (void)ses;
+    struct h2 *h = ((struct http_conn *)arg)->h2;
+    if (hd->type != NGHTTP2_CONTINUATION)
+        h->continuations = 0;
+    else if (++h->continuations > CONTINUATIONS_MAX)
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    return 0;
+}
+
+static int on_begin_headers(nghttp2_session *ses, const nghttp2_frame *frame, void *arg)
+{
+    struct http_conn *c = arg;
+    c->h2->opening = NULL;
+    if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+        return 0;
+    if (c->close_when_sent || c->queued > c->server->cfg.conn_queue_max) {
+        nghttp2_submit_rst_stream(ses, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
+                                  NGHTTP2_REFUSED_STREAM);
+        return 0;
+    }
+    struct http_stream *s = stream_new(c);
+    s->id = frame->hd.stream_id;
+    nghttp2_session_set_stream_user_data(ses, s->id, s);
+    c->h2->opening = s;
+    return 0;
+}
+
+static int on_header(nghttp2_session *ses, const nghttp2_frame *frame, const uint8_t *name,
+                     size_t name_n, const uint8_t *value, size_t value_n, uint8_t flags, void *arg)
+{
+    (void)ses;
+    (void)flags;
+    struct http_conn *c = arg;
+    struct http_stream *s = c->h2->opening;
+    if (s == NULL || s->id != frame->hd.stream_id)
+        return 0; /* trailers, or a refused stream */
+    uint64_t max = c->server->cfg.h2_header_bytes_max;
+    stream_add_header(s, slice_make(name, name_n), slice_make(value, value_n), max);
+    return s->header_bytes > max * HEADER_SLACK ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
+}
+
+static struct http_stream *h2_stream(struct http_conn *c, int32_t id)
+{
+    return nghttp2_session_get_stream_user_data(c->h2->session, id);
+}
+
+static void on_headers(struct http_conn *c, const nghttp2_frame *frame)
+{
+    bool end = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+    struct http_stream *s = c->h2->opening;
+    if (s != NULL && s->id == frame->hd.stream_id) {
+        c->h2->opening = NULL;
+        s->body_is_empty = end;
+        c->deadline = 0;
+        stream_begin(s);
+    } else {
+        s = h2_stream(c, frame->hd.stream_id);
+    }
+    if (end && s != NULL && s->headers_done)
+        stream_input_end(s);
+}
+
+static void on_data_frame(struct http_conn *c, const nghttp2_frame *frame)
+{
+    if (!(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) {
+        if (frame->hd.length == 0)
+            h2_nuisance(c);
+        return;
+    }
+    struct http_stream *s = h2_stream(c, frame->hd.stream_id);
+    if (s != NULL)
+        stream_input_end(s);
+}
+
+static int on_frame(nghttp2_session *ses, const nghttp2_frame *frame, void *arg)
+{
+    (void)ses;
+    struct http_conn *c = arg;
+    bool ack = frame->hd.flags & NGHTTP2_FLAG_ACK;
+    switch (frame->hd.type) {
+    case NGHTTP2_HEADERS:
+        on_headers(c, frame);
+        break;
+    case NGHTTP2_DATA:
+        on_data_frame(c, frame);
+        break;
+    case NGHTTP2_PING:
+        if (!ack)
+            h2_on_ping(c);
+        break;
+    case NGHTTP2_SETTINGS:
+        if (!c->h2->settings_seen)
+            c->deadline = 0;
+        c->h2->settings_seen = true;
+        if (!ack)
+            h2_nuisance(c);
+        break;
+    case NGHTTP2_RST_STREAM:
+    case NGHTTP2_PRIORITY:
+        h2_nuisance(c);
+        break;
+    default:
+        break;
+    }
+    return 0;
+}
+
+static int on_data_chunk(nghttp2_session *ses, uint8_t flags, int32_t id, const uint8_t *p, size_t n,
+                         void *arg)
+{
+    (void)flags;
+    struct http_conn *c = arg;
+    struct http_stream *s = h2_stream(c, id);
+    if (s != NULL)
+        stream_input(s, slice_make(p, n));
+    else
+        nghttp2_session_consume_connection(ses, n);
+    return 0;
+}
+
+static int on_stream_close(nghttp2_session *ses, int32_t id, uint32_t code, void *arg)
+{
+    struct http_conn *c = arg;
+    struct http_stream *s = nghttp2_session_get_stream_user_data(ses, id);
+    if (s == NULL)
+        return 0;
+    if (c->h2->opening == s)
+        c->h2->opening = NULL;
+    enum http_close why = HTTP_CLOSE_RESET;
+    if (s->reset_sent)
+        why = HTTP_CLOSE_LOCAL;
+    else if (code == NGHTTP2_NO_ERROR && s->answer == ANSWER_ENDED && s->pending == 0)
+        why = HTTP_CLOSE_DONE;
+    nghttp2_session_set_stream_user_data(ses, id, NULL);
+    stream_close(s, why);
+    return 0;
+}
+
+/* ---- what nghttp2 sends ------------------------------------------------------------------ */
+
+/* An answer that is complete before its request: tell the client to stop sending. */
+static int on_frame_sent(nghttp2_session *ses, const nghttp2_frame *frame, void *arg)
+{
+    struct http_conn *c = arg;
+    if (frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS)
+        return 0;
+    c->h2->ping_clear = true;
+    if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) &&
+        nghttp2_session_get_stream_remote_close(ses, frame->hd.stream_id) == 0) {
+        nghttp2_submit_rst_stream(ses, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
+    }
+    return 0;
+}
+
+static nghttp2_nv h2_nv(const struct http_header *h)
+{
+    return (nghttp2_nv){
+        .name = (uint8_t *)h->name.p,
+        .value = (uint8_t *)h->value.p,
+        .namelen = h->name.n,
+        .valuelen = h->value.n,
+        .flags = h->lasting ? NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE
+                            : NGHTTP2_NV_FLAG_NONE,
+    };
+}
+
+static void h2_submit_trailers(nghttp2_session *ses, struct http_stream *s)
+{
+    nghttp2_nv nva[ARRAY_LEN(s->trailers)];
+    for (uint32_t i = 0; i < s->trailer_n; i++)
+        nva[i] = h2_nv(&s->trailers[i]);
+    nghttp2_submit_trailer(ses, s->id, nva, s->trailer_n);
+}
+
+/* Say how much of the stream's queue the next DATA frame takes. */
+static ssize_t read_data(nghttp2_session *ses, int32_t id, uint8_t *p, size_t n, uint32_t *flags,
+                         nghttp2_data_source *source, void *arg)
+{
+    (void)id;
+    (void)p;
+    (void)arg;
+    struct http_stream *s = source->ptr;
+    bool last = s->answer == ANSWER_ENDED && s->pending <= n;
+    if (s->pending == 0 && !last) {
+        s->deferred = true;
+        return NGHTTP2_ERR_DEFERRED;
+    }
+    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+    if (last) {
+        *flags |= NGHTTP2_DATA_FLAG_EOF;
+        if (s->trailer_n != 0) {
+            *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+            h2_submit_trailers(ses, s);
+        }
+    }
+    return (ssize_t)(s->pending < n ? s->pending : n);
+}
+
+static int send_data(nghttp2_session *ses, nghttp2_frame *frame, const uint8_t *head, size_t n,
+                     nghttp2_data_source *source, void *arg)
+{
+    (void)ses;
+    struct http_conn *c = arg;
+    buf_add(c->h2->filling, head, 9);
+    invariant(frame->data.padlen == 0);
+    stream_pull(source->ptr, c->h2->filling, n);
+    return 0;
+}
+
+static void h2_fill(struct http_conn *c, struct buf *to)
+{
+    struct h2 *h = c->h2;
+    size_t max = c->server->cfg.send_buffer_max;
+    h->filling = to;
+    while (to->n < max) {
+        const uint8_t *p;
+        ssize_t n = nghttp2_session_mem_send(h->session, &p);
+        if (n <= 0) {
+            if (n < 0)
+                conn_kill(c);
+            break;
+        }
+        buf_add(to, p, (size_t)n);
+    }
+    h->filling = NULL;
+    if (to->n == 0 && h->goaway != GOAWAY_SAID && nghttp2_session_want_read(h->session) == 0 &&
+        nghttp2_session_want_write(h->session) == 0)
+        c->close_when_sent = true;
+}
+
+static void h2_respond(struct http_stream *s, unsigned status, const struct http_header *headers,
+                       size_t n, bool end)
+{
+    nghttp2_nv nva[HTTP_HEADERS_OUT_MAX];
+    char text[12];
+    snprintf(text, sizeof text, "%u", status);
+    struct http_header first = HTTP_HEADER(":status", "200");
+    if (status != 200) {
+        first.value = slice_make(text, 3);
+        first.lasting = false;
+    }
+    nva[0] = h2_nv(&first);
+    for (size_t i = 0; i < n; i++)
+        nva[i + 1] = h2_nv(&headers[i]);
+    nghttp2_data_provider provider = {.source.ptr = s, .read_callback = read_data};
+    nghttp2_submit_response(s->conn->h2->session, s->id, nva, n + 1, end ? NULL : &provider);
+}
+
+static void h2_wake(struct http_stream *s)
+{
+    if (!s->deferred)
+        return;
+    s->deferred = false;
+    nghttp2_session_resume_data(s->conn->h2->session, s->id);
+}
+
+static void h2_reset(struct http_stream *s, enum http_reset code)
+{
+    nghttp2_submit_rst_stream(s->conn->h2->session, NGHTTP2_FLAG_NONE, s->id, (uint32_t)code);
+}
+
+static void h2_consumed(struct http_stream *s, size_t n)
+{
+    nghttp2_session *ses = s->conn->h2->session;
+    if (s->request_ended)
+        nghttp2_session_consume_connection(ses, n);
+    else
+        nghttp2_session_consume(ses, s->id, n);
+    conn_mark_dirty(s->conn); /* a WINDOW_UPDATE may be due */
+}
+
+/* ---- the connection ---------------------------------------------------------------------- */
+
+static void h2_input(struct http_conn *c, struct slice data)
+{
+    ssize_t n = nghttp2_session_mem_recv(c->h2->session, data.p, data.n);
+    if (n < 0)
+        c->close_when_sent = true; /* a GOAWAY may be queued */
+}
+
+static void h2_input_eof(struct http_conn *c)
+{
+    conn_kill(c);
+}
+
+static void h2_keepalive(struct http_conn *c, msec now)
+{
+    struct h2 *h = c->h2;
+    const struct http_config *cfg = &c->server->cfg;
+    if (h->ping_sent != 0 && c->last_read >= h->ping_sent)
+        h->ping_sent = 0;
+    if (h->ping_sent == 0 && now - c->last_read >= cfg->keepalive_interval_ms) {
+        nghttp2_submit_ping(h->session, NGHTTP2_FLAG_NONE, NULL);
+        h->ping_sent = now;
+        conn_mark_dirty(c);
+    } else if (h->ping_sent != 0 && now - h->ping_sent >= cfg->keepalive_timeout_ms) {
+        conn_kill(c);
+    }
+}
+
+static void h2_sweep(struct http_conn *c, msec now)
+{
+    struct h2 *h = c->h2;
+    h2_keepalive(c, now);
+    if (h->goaway == GOAWAY_SAID && now - h->goaway_at >= GOAWAY_WAIT_MS) {
+        h->goaway = GOAWAY_LEAVING; /* fill() closes after the last stream */
+        nghttp2_submit_goaway(h->session, NGHTTP2_FLAG_NONE,
+                              nghttp2_session_get_last_proc_stream_id(h->session),
+                              NGHTTP2_NO_ERROR, NULL, 0);
+        conn_mark_dirty(c);
+    }
+}
+
+static void h2_drain(struct http_conn *c)
+{
+    if (c->h2->goaway != GOAWAY_SERVING)
+        return;
+    c->h2->goaway = GOAWAY_SAID;
+    c->h2->goaway_at = loop_now(c->server->loop);
+    nghttp2_submit_shutdown_notice(c->h2->session);
+    conn_mark_dirty(c);
+}
+
+static void h2_free(struct http_conn *c)
+{
+    nghttp2_session_del(c->h2->session);
+    free(c->h2);
+}
+
+const struct http_proto h2_proto = {
+    .input = h2_input,
+    .input_eof = h2_input_eof,
+    .fill = h2_fill,
+    .respond = h2_respond,
+    .wake = h2_wake,
+    .reset = h2_reset,
+    .consumed = h2_consumed,
+    .sweep = h2_sweep,
+    .drain = h2_drain,
+    .free = h2_free,
+};
+
+void h2_start(struct http_conn *c)
+{
+    struct h2_shared *sh = c->server->h2_shared;
+    struct h2 *h = xcalloc(1, sizeof *h);
+    c->h2 = h;
+    c->proto = &h2_proto;
+    h->nuisance_ms = loop_now(c->server->loop);
+    int rc = nghttp2_session_server_new2(&h->session, sh->callbacks, c, sh->option);
+    invariant(rc == 0);
+    const nghttp2_settings_entry settings[] = {
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, c->server->cfg.streams_max},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, c->server->cfg.h2_header_bytes_max},
+    };
+    nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, settings, ARRAY_LEN(settings));
+    nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, 0, CONN_WINDOW);
+}
+
+struct h2_shared *h2_shared_new(void)
+{
+    struct h2_shared *sh = xcalloc(1, sizeof *sh);
+    invariant(nghttp2_option_new(&sh->option) == 0);
+    nghttp2_option_set_no_auto_window_update(sh->option, 1);
+    nghttp2_option_set_no_closed_streams(sh->option, 1);
+    if (nghttp2_option_set_stream_reset_rate_limit != NULL)
+        nghttp2_option_set_stream_reset_rate_limit(sh->option, NUISANCE_BURST, NUISANCE_PER_S);
+    invariant(nghttp2_session_callbacks_new(&sh->callbacks) == 0);
+    nghttp2_session_callbacks *cb = sh->callbacks;
+    nghttp2_session_callbacks_set_on_begin_frame_callback(cb, on_begin_frame);
+    nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data_chunk);
+    nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_stream_close);
+    nghttp2_session_callbacks_set_on_frame_send_callback(cb, on_frame_sent);
+    nghttp2_session_callbacks_set_send_data_callback(cb, send_data);
+    return sh;
+}
+
+void h2_shared_free(struct h2_shared *sh)
+{
+    if (sh == NULL)
+        return;
+    nghttp2_session_callbacks_del(sh->callbacks);
+    nghttp2_option_del(sh->option);
+    free(sh);
+}

@@ -1,0 +1,125 @@
+/* pb/pb_arena.c -- a look over the wire bytes, then protobuf-c's own unpacking.
+ *
+ * The look costs one step a field: bytes fields are passed over, text is checked for UTF-8, and
+ * messages are entered. What it does not judge (wire types that do not fit, unknown fields,
+ * missing ones) protobuf-c does.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "pb/pb_arena.h"
+
+#include "base/json_text.h"
+
+enum wire_type { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
+
+/* ---- the allocator ------------------------------------------------------------------------- */
+
+static void *allocate(void *arg, size_t n)
+{
+    return arena_alloc(arg, n);
+}
+
+static void release(void *arg, void *p)
+{
+}
+
+ProtobufCAllocator pb_arena_allocator(struct arena *a)
+{
+    return (ProtobufCAllocator){.alloc = allocate, .free = release, .allocator_data = a};
+}
+
+/* ---- the look ------------------------------------------------------------------------------ */
+
+static bool take_varint(struct slice *s, uint64_t *ret)
+{
+    uint64_t v = 0;
+    for (size_t i = 0; i < s->n && i < 10; i++) {
+        v |= (uint64_t)(s->p[i] & 0x7f) << (7 * i);
+        if (s->p[i] < 0x80) {
+            *s = slice_make(s->p + i + 1, s->n - i - 1);
+            *ret = v;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool take_bytes(struct slice *s, uint64_t n, struct slice *ret)
+{
+    if (n > s->n)
+        return false;
+    *ret = slice_make(s->p, (size_t)n);
+    *s = slice_make(s->p + n, s->n - (size_t)n);
+    return true;
+}
+
+/* Take the value behind a tag of type `type`; `ret` is set for WIRE_BYTES. */
+static bool take_value(struct slice *s, uint64_t type, struct slice *ret)
+{
+    uint64_t n;
+    switch (type) {
+    case WIRE_VARINT:
+        return take_varint(s, &n);
+    case WIRE_64:
+        return take_bytes(s, 8, ret);
+    case WIRE_32:
+        return take_bytes(s, 4, ret);
+    case WIRE_BYTES:
+        return take_varint(s, &n) && take_bytes(s, n, ret);
+    default:
+        return false;
+    }
+}
+
+/* A NUL would end the C string early, and one name could pass for another. */
+static bool text_is_good(struct slice s)
+{
+    return (s.n == 0 || memchr(s.p, '\0', s.n) == NULL) && utf8_is_valid(s);
+}
+
+static bool look(const ProtobufCMessageDescriptor *desc, struct slice s, unsigned depth)
+{
+    if (depth > PB_DEPTH_MAX)
+        return false;
+    while (s.n > 0) {
+        uint64_t tag;
+        struct slice value;
+        if (!take_varint(&s, &tag) || tag >> 3 == 0 || tag > UINT32_MAX ||
+            !take_value(&s, tag & 7, &value))
+            return false;
+        if ((tag & 7) != WIRE_BYTES)
+            continue;
+        const ProtobufCFieldDescriptor *f =
+            protobuf_c_message_descriptor_get_field(desc, (unsigned)(tag >> 3));
+        if (f == NULL)
+            continue;
+        if (f->type == PROTOBUF_C_TYPE_STRING && !text_is_good(value))
+            return false;
+        if (f->type == PROTOBUF_C_TYPE_MESSAGE && !look(f->descriptor, value, depth + 1))
+            return false;
+    }
+    return true;
+}
+
+/* ---- to and from bytes --------------------------------------------------------------------- */
+
+enum err pb_unpack(const ProtobufCMessageDescriptor *desc, struct slice wire, struct arena *a,
+                   ProtobufCMessage **ret)
+{
+    if (!look(desc, wire, 1))
+        return ERR_MALFORMED;
+    ProtobufCAllocator allocator = pb_arena_allocator(a);
+    ProtobufCMessage *msg = protobuf_c_message_unpack(desc, &allocator, wire.n, wire.p);
+    if (msg == NULL)
+        return ERR_MALFORMED;
+    *ret = msg;
+    return ERR_OK;
+}
+
+void pb_pack(const ProtobufCMessage *msg, struct buf *out)
+{
+    size_t n = protobuf_c_message_get_packed_size(msg);
+    if (n == 0)
+        return;
+    size_t packed = protobuf_c_message_pack(msg, buf_reserve(out, n));
+    invariant(packed == n);
+    out->n += n;
+}

@@ -1,0 +1,263 @@
+/* server/apply_batch.c -- committed entries, a batch in one transaction of the key database.
+ *
+ * The order is what makes it safe: apply, commit, publish, then answer. A reader that sees the published
+ * revision finds its rows committed; a caller that has its answer finds them published.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "pb/pb_arena.h"
+#include "raft/conf_codec.h"
+#include "server/server_priv.h"
+
+/* ---- calls by entry id ---------------------------------------------------------------------- */
+
+enum { PENDING_FIRST = 1024 };
+
+static struct server_call **pending_bucket(const struct pending *p, uint64_t id)
+{
+    return &p->bucket[id & p->mask]; /* ids count up: the low bits spread best */
+}
+
+static void pending_grow(struct pending *p)
+{
+    struct pending bigger = {.mask = p->bucket ? p->mask * 2 + 1 : PENDING_FIRST - 1, .n = p->n, .bytes = p->bytes};
+    bigger.bucket = xcalloc(bigger.mask + 1, sizeof(struct server_call *));
+    for (size_t i = 0; p->bucket != NULL && i <= p->mask; i++) {
+        for (struct server_call *c = p->bucket[i], *next; c != NULL; c = next) {
+            next = c->hash_next;
+            struct server_call **b = pending_bucket(&bigger, c->id);
+            c->hash_next = *b;
+            *b = c;
+        }
+    }
+    free(p->bucket);
+    *p = bigger;
+}
+
+void pending_add(struct pending *p, struct server_call *call)
+{
+    if (p->bucket == NULL || p->n > p->mask)
+        pending_grow(p);
+    struct server_call **b = pending_bucket(p, call->id);
+    call->hash_next = *b;
+    *b = call;
+    p->n++;
+    p->bytes += call->entry->n;
+}
+
+struct server_call *pending_take(struct pending *p, uint64_t id)
+{
+    if (p->bucket == NULL)
+        return NULL;
+    for (struct server_call **at = pending_bucket(p, id); *at != NULL; at = &(*at)->hash_next) {
+        struct server_call *c = *at;
+        if (c->id == id) {
+            *at = c->hash_next;
+            p->n--;
+            p->bytes -= c->entry->n;
+            return c;
+        }
+    }
+    return NULL;
+}
+
+/* ---- one entry ------------------------------------------------------------------------------ */
+
+static void on_cluster_version(struct server *s)
+{
+    const char *v = cluster_version(s->cluster);
+    if (v == NULL)
+        return;
+    const char *old = atomic_load(&s->cluster_version);
+    if (old != NULL && strcmp(old, v) == 0)
+        return;
+    log_info(old == NULL || strcmp(old, "not_decided") == 0 ? "set initial cluster version"
+                                                            : "updated cluster version",
+             LOG_ID("cluster-id", s->cluster_id), LOG_ID("local-member-id", s->id),
+             LOG_STR("cluster-version", v));
+    log_info("enabled capabilities for version", LOG_STR("cluster-version", v));
+    atomic_store(&s->cluster_version, xstrdup(v)); /* kept for ever: readers hold no lock */
+    struct kv_writer *w = kvdb_writer(s->kvdb);
+    w->ops->bucket_put(w, BUCKET_META, slice_str("storageVersion"), slice_str(v));
+}
+
+static void on_attributes(struct server *s)
+{
+    const struct member *m = cluster_find(s->cluster, s->id);
+    if (s->published_self || m == NULL || !member_is_started(m))
+        return;
+    s->published_self = true;
+    log_info("published local member to cluster through raft", LOG_ID("local-member-id", s->id),
+             LOG_STR("name", m->name), LOG_ID("cluster-id", s->cluster_id));
+}
+
+static void on_alarm(struct server *s)
+{
+    unsigned now = applier_alarms(s->applier);
+    unsigned before = atomic_exchange(&s->alarms, now);
+    for (unsigned type = 1; type <= 2; type++) {
+        const char *name = type == 1 ? "NOSPACE" : "CORRUPT";
+        if ((now & BIT(type)) && !(before & BIT(type)))
+            log_warn("alarm raised", LOG_STR("alarm", name), LOG_STR("action", type == 1
+                     ? "free space: compact, then 'etcdctl alarm disarm'; or raise "
+                       "--quota-backend-bytes" : "compare the members' hashes"));
+        else if (!(now & BIT(type)) && (before & BIT(type)))
+            log_info("alarm disarmed", LOG_STR("alarm", name));
+    }
+    if (!(now & BIT(ETCDSERVERPB__ALARM_TYPE__NOSPACE)))
+        s->space_warned = false;
+}
+
+static void answer(struct server *s, struct server_call *call, struct apply_result *r)
+{
+    list_unlink(&call->task.link);
+    list_add_tail(&s->applied_calls, &call->task.link);
+    call->err = r->err;
+    if (r->err != ERR_OK || r->response == NULL)
+        return;
+    Etcdserverpb__ResponseHeader *h =
+        *(Etcdserverpb__ResponseHeader **)(void *)(r->response + 1);
+    h->cluster_id = s->cluster_id;
+    h->member_id = s->id;
+    h->raft_term = atomic_load_explicit(&s->term, memory_order_relaxed);
+    call->response = blob_new(protobuf_c_message_get_packed_size(r->response));
+    protobuf_c_message_pack(r->response, call->response->p);
+}
+
+static void apply_request(struct server *s, const struct raft_entry *e)
+{
+    ProtobufCMessage *msg;
+    arena_reset(s->arena);
+    if (pb_unpack(&etcdserverpb__internal_raft_request__descriptor, blob_slice(e->data), s->arena,
+                  &msg) != ERR_OK) {
+        /* Every member sees the same bytes and passes over them alike. */
+        log_error("an entry that cannot be read has no effect", LOG_UINT("index", e->index));
+        return;
+    }
+    const Etcdserverpb__InternalRaftRequest *req = (const void *)msg;
+    struct apply_result r;
+    pthread_rwlock_wrlock(&s->index_lock);
+    applier_apply(s->applier, req, s->now, s->arena, &r);
+    pthread_rwlock_unlock(&s->index_lock);
+    if (r.n_changes != 0)
+        feed_add(s, r.changes, r.n_changes);
+    if (r.what == APPLIED_ALARM)
+        on_alarm(s);
+    else if (r.what == APPLIED_CLUSTER_VERSION)
+        on_cluster_version(s);
+    else if (r.what == APPLIED_ATTRIBUTES)
+        on_attributes(s);
+    else if (r.what == APPLIED_COMPACTION)
+        upkeep_compaction_scheduled(s);
+    struct server_call *call = req->header ? pending_take(&s->pending, req->header->id) : NULL;
+    if (call != NULL)
+        answer(s, call, &r);
+}
+
+static void store_conf_state(struct server *s, const struct raft_conf_state *cs)
+{
+    AUTO(buf) struct buf json = BUF_INIT;
+    const struct raft_ids *sets[] = {&cs->voters, &cs->learners};
+    buf_add_str(&json, "{\"voters\":[");
+    for (size_t set = 0; set < 2; set++) {
+        if (set == 1 && sets[1]->n == 0)
+            break;
+        if (set == 1)
+            buf_add_str(&json, "],\"learners\":[");
+        for (size_t i = 0; i < sets[set]->n; i++)
+            buf_addf(&json, "%s%llu", i ? "," : "", (unsigned long long)sets[set]->v[i]);
+    }
+    buf_add_str(&json, "],\"auto_leave\":false}");
+    struct kv_writer *w = kvdb_writer(s->kvdb);
+    w->ops->bucket_put(w, BUCKET_META, slice_str("confState"), buf_slice(&json));
+}
+
+static void apply_conf_change(struct server *s, const struct raft_entry *e)
+{
+    struct raft_conf_change cc = {0};
+    struct raft_conf_state cs = {0};
+    enum err refused = raft_conf_change_decode(e->type, blob_slice(e->data), &cc);
+    if (refused == ERR_OK)
+        refused = cluster_apply_change(s->cluster, &cc, kvdb_writer(s->kvdb));
+    enum err damaged = raft_apply_conf_change(s->raft, refused == ERR_OK ? &cc : NULL, &cs);
+    if (damaged != ERR_OK)
+        member_fail(s, "a configuration change contradicts the log", err_text(damaged));
+    else
+        store_conf_state(s, &cs);
+    raft_conf_change_fini(&cc);
+    raft_conf_state_fini(&cs);
+}
+
+static void apply_entry(struct server *s, const struct raft_entry *e)
+{
+    if (e->type != RAFT_ENTRY_NORMAL)
+        apply_conf_change(s, e);
+    else if (e->data != NULL && e->data->n != 0)
+        apply_request(s, e);
+    else if (raft_is_leader(s->raft) && e->term == raft_current_term(s->raft))
+        /* The first entry of our term: everything before it is committed, so time may run. */
+        lessor_promote(s->lessor, s->now, (msec)s->cfg->election_timeout_ms);
+    s->applied_index = e->index;
+    s->applied_term = e->term;
+}
+
+/* ---- the batch ------------------------------------------------------------------------------ */
+
+static void store_applied(struct server *s)
+{
+    struct kv_writer *w = kvdb_writer(s->kvdb);
+    uint8_t v[8];
+    be64_put(v, s->applied_index);
+    w->ops->bucket_put(w, BUCKET_META, slice_str("consistent_index"), slice_make(v, 8));
+    be64_put(v, s->applied_term);
+    w->ops->bucket_put(w, BUCKET_META, slice_str("term"), slice_make(v, 8));
+}
+
+static void publish(struct server *s)
+{
+    int64_t total, in_use;
+    kvdb_size(s->kvdb, &total, &in_use);
+    atomic_store_explicit(&s->db_size, total, memory_order_relaxed);
+    atomic_store_explicit(&s->db_in_use, in_use, memory_order_relaxed);
+    atomic_store_explicit(&s->pending_shown, s->pending.n, memory_order_relaxed);
+    atomic_store_explicit(&s->applied, s->applied_index, memory_order_relaxed);
+    atomic_store_explicit(&s->published, mvcc_store_revision(s->kv), memory_order_release);
+}
+
+static bool waits_for_rows(const struct server_call *call)
+{
+    return call->op == OP_COMPACT && call->err == ERR_OK &&
+           ((const Etcdserverpb__CompactionRequest *)(const void *)call->request)->physical;
+}
+
+static void answer_all(struct server *s)
+{
+    struct server_call *call;
+    LIST_FOREACH (call, &s->applied_calls, struct server_call, task.link) {
+        if (waits_for_rows(call) && mvcc_compact_pending(s->kv)) {
+            list_unlink(&call->task.link);
+            list_add_tail(&s->compact_waiters, &call->task.link);
+        } else {
+            call_answer(s, call, call->err, call->response);
+        }
+    }
+}
+
+void member_apply(struct server *s, const struct raft_entry *entries, size_t n)
+{
+    struct why why = {""};
+    kvdb_begin(s->kvdb);
+    for (size_t i = 0; i < n && !atomic_load(&s->failed); i++)
+        if (entries[i].index > s->applied_index)
+            apply_entry(s, &entries[i]);
+    store_applied(s);
+    if (kvdb_commit(s->kvdb, &why) != ERR_OK) {
+        member_fail(s, "the key database cannot be written", why.text);
+        return;
+    }
+    publish(s);
+    feed_post(s, mvcc_store_revision(s->kv));
+    answer_all(s);
+}

@@ -1,0 +1,435 @@
+/* server/calls.c -- what a call asks for: a proposal, an answer from the member's own state, or a read
+ * that has to be confirmed.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "iface/kv_wire.h"
+#include "server/server_priv.h"
+
+enum {
+    PENDING_BYTES_MAX = 256 * 1024 * 1024, /* of proposals that are not applied yet */
+    PENDING_CALLS_MAX = 1024 * 1024,
+};
+
+/* ---- proposals -------------------------------------------------------------------------- */
+
+struct blob *entry_encode(const Etcdserverpb__InternalRaftRequest *req)
+{
+    struct blob *b = blob_new(etcdserverpb__internal_raft_request__get_packed_size(req));
+    etcdserverpb__internal_raft_request__pack(req, b->p);
+    return b;
+}
+
+/* The number of the request's field in InternalRaftRequest; 0: this op is no proposal. */
+static unsigned entry_field(const struct server_call *call)
+{
+    switch (call->op) {
+    case OP_PUT:
+        return 4;
+    case OP_DELETE_RANGE:
+        return 5;
+    case OP_TXN:
+        return 6;
+    case OP_COMPACT:
+        return 7;
+    case OP_LEASE_GRANT:
+        return 8;
+    case OP_LEASE_REVOKE:
+        return 9;
+    case OP_ALARM:
+        return ((const Etcdserverpb__AlarmRequest *)(const void *)call->request)->action ==
+                       ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__GET
+                   ? 0
+                   : 10;
+    default:
+        return 0;
+    }
+}
+
+/* Encode `request` as field `field` of InternalRaftRequest, with a header that holds `id`: the message
+ * is the same as entry_encode() makes, without a walk over all its fields. */
+static struct blob *encode_field(unsigned field, const ProtobufCMessage *request, uint64_t id)
+{
+    size_t n = protobuf_c_message_get_packed_size(request);
+    uint8_t header[16];
+    uint8_t *h = header;
+    *h++ = 0x08; /* RequestHeader.ID */
+    h = varint_put(h, id);
+    size_t header_n = (size_t)(h - header);
+    struct blob *b = blob_new(1 + varint_size(n) + n + 3 + header_n);
+    uint8_t *p = b->p;
+    *p++ = (uint8_t)(field << 3 | 2);
+    p = varint_put(p, n);
+    p += protobuf_c_message_pack(request, p);
+    *p++ = 0xa2; /* field 100, the header */
+    *p++ = 0x06;
+    *p++ = (uint8_t)header_n;
+    memcpy(p, header, header_n);
+    invariant(p + header_n == b->p + b->n);
+    return b;
+}
+
+/* Client thread: the entry is encoded where the request is at hand. */
+static void encode_call(struct server *s, struct server_call *call, unsigned field)
+{
+    Etcdserverpb__InternalRaftRequest view = ETCDSERVERPB__INTERNAL_RAFT_REQUEST__INIT;
+    const ProtobufCMessage *request = call->request;
+    Etcdserverpb__LeaseGrantRequest grant;
+    if (call->op == OP_PUT)
+        view.put = (Etcdserverpb__PutRequest *)(void *)(uintptr_t)request;
+    else if (call->op == OP_TXN)
+        view.txn = (Etcdserverpb__TxnRequest *)(void *)(uintptr_t)request;
+    else if (call->op == OP_LEASE_GRANT) {
+        grant = *(const Etcdserverpb__LeaseGrantRequest *)(const void *)request;
+        if (grant.id == 0)
+            grant.id = (int64_t)(call->id & INT64_MAX);
+        request = &grant.base;
+        view.lease_grant = &grant;
+    }
+    call->cost = apply_cost(&view);
+    call->entry = encode_field(field, request, call->id);
+}
+
+static void raise_nospace(struct server *s)
+{
+    if (applier_alarms(s->applier) & BIT(ETCDSERVERPB__ALARM_TYPE__NOSPACE))
+        return;
+    Etcdserverpb__InternalRaftRequest req = ETCDSERVERPB__INTERNAL_RAFT_REQUEST__INIT;
+    Etcdserverpb__AlarmRequest alarm = ETCDSERVERPB__ALARM_REQUEST__INIT;
+    alarm.action = ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__ACTIVATE;
+    alarm.memberid = s->id;
+    alarm.alarm = ETCDSERVERPB__ALARM_TYPE__NOSPACE;
+    req.alarm = &alarm;
+    member_propose(s, &req);
+}
+
+static bool quota_allows(struct server *s, const struct server_call *call)
+{
+    int64_t in_use = atomic_load_explicit(&s->db_in_use, memory_order_relaxed);
+    if (call->cost == 0 || s->cfg->quota_bytes <= 0 || in_use + call->cost < s->cfg->quota_bytes)
+        return true;
+    if (!s->space_warned)
+        log_warn("exceeded backend quota; will raise a NOSPACE alarm",
+                 LOG_INT("quota-size-bytes", s->cfg->quota_bytes),
+                 LOG_INT("db-in-use-bytes", in_use));
+    s->space_warned = true;
+    raise_nospace(s);
+    return false;
+}
+
+static void call_propose(struct server *s, struct server_call *call)
+{
+    if (s->pending.n >= PENDING_CALLS_MAX || s->pending.bytes + call->entry->n > PENDING_BYTES_MAX) {
+        call_answer(s, call, ERR_TOO_MANY_REQUESTS, NULL);
+        return;
+    }
+    if (!quota_allows(s, call)) {
+        call_answer(s, call, ERR_NO_SPACE, NULL);
+        return;
+    }
+    struct raft_entry e = {.data = call->entry};
+    raft_entries_add(&s->batch, &e, 1);
+    pending_add(&s->pending, call);
+    list_add_tail(&s->batch_calls, &call->task.link);
+}
+
+/* ---- leases ----------------------------------------------------------------------------- */
+
+static void lease_keep_alive(struct server *s, struct server_call *call)
+{
+    const Etcdserverpb__LeaseKeepAliveRequest *req = (const void *)call->request;
+    Etcdserverpb__LeaseKeepAliveResponse resp = ETCDSERVERPB__LEASE_KEEP_ALIVE_RESPONSE__INIT;
+    int64_t ttl = 0;
+    enum err e = lessor_renew(s->lessor, req->id, s->now, &ttl);
+    if (e != ERR_OK && e != ERR_LEASE_NOT_FOUND) {
+        call_answer(s, call, e == ERR_NOT_LEADER ? ERR_NO_LEADER : e, NULL);
+        return;
+    }
+    resp.id = req->id;
+    resp.ttl = ttl;
+    call_answer_pb(s, call, &resp.base);
+}
+
+static void add_key(void *arg, struct slice key)
+{
+    Etcdserverpb__LeaseTimeToLiveResponse *resp = arg;
+    resp->keys = xrealloc(resp->keys, (resp->n_keys + 1) * sizeof *resp->keys);
+    resp->keys[resp->n_keys++] = (ProtobufCBinaryData){key.n, (uint8_t *)(uintptr_t)key.p};
+}
+
+static void lease_time_to_live(struct server *s, struct server_call *call)
+{
+    const Etcdserverpb__LeaseTimeToLiveRequest *req = (const void *)call->request;
+    Etcdserverpb__LeaseTimeToLiveResponse resp = ETCDSERVERPB__LEASE_TIME_TO_LIVE_RESPONSE__INIT;
+    struct lease_info info;
+    resp.id = req->id;
+    resp.ttl = -1;
+    if (lessor_get(s->lessor, req->id, s->now, &info) == ERR_OK) {
+        resp.grantedttl = info.ttl_s;
+        resp.ttl = info.remaining_ms == LESSOR_FOREVER ? info.ttl_s
+                                                       : (info.remaining_ms + 500) / 1000;
+        if (req->keys)
+            lessor_each_key(s->lessor, req->id, add_key, &resp);
+    }
+    call_answer_pb(s, call, &resp.base);
+    free(resp.keys);
+}
+
+static void add_lease(void *arg, lease_id id)
+{
+    Etcdserverpb__LeaseLeasesResponse *resp = arg;
+    etcdserverpb__lease_status__init(resp->leases[resp->n_leases]);
+    resp->leases[resp->n_leases++]->id = id;
+}
+
+static void lease_leases(struct server *s, struct server_call *call)
+{
+    size_t n = lessor_count(s->lessor);
+    Etcdserverpb__LeaseLeasesResponse resp = ETCDSERVERPB__LEASE_LEASES_RESPONSE__INIT;
+    Etcdserverpb__LeaseStatus *status = xcalloc(n, sizeof *status);
+    resp.leases = xcalloc(n, sizeof(Etcdserverpb__LeaseStatus *));
+    for (size_t i = 0; i < n; i++)
+        resp.leases[i] = &status[i];
+    lessor_each(s->lessor, add_lease, &resp);
+    call_answer_pb(s, call, &resp.base);
+    free(resp.leases);
+    free(status);
+}
+
+/* ---- the member and its cluster ----------------------------------------------------------- */
+
+static void member_list(struct server *s, struct server_call *call)
+{
+    Etcdserverpb__MemberListResponse resp = ETCDSERVERPB__MEMBER_LIST_RESPONSE__INIT;
+    Etcdserverpb__ResponseHeader header = header_make(s, 0);
+    size_t n = cluster_size(s->cluster);
+    Etcdserverpb__Member *members = xcalloc(n, sizeof *members);
+    resp.members = xcalloc(n, sizeof(Etcdserverpb__Member *));
+    resp.header = &header;
+    for (size_t i = 0; i < n; i++) {
+        const struct member *m = cluster_at(s->cluster, i);
+        etcdserverpb__member__init(&members[i]);
+        members[i].id = m->id;
+        members[i].name = m->name;
+        members[i].peerurls = m->peer_urls.v;
+        members[i].n_peerurls = m->peer_urls.n;
+        members[i].clienturls = m->client_urls.v;
+        members[i].n_clienturls = m->client_urls.n;
+        members[i].islearner = m->is_learner;
+        resp.members[resp.n_members++] = &members[i];
+    }
+    call_answer_pb(s, call, &resp.base);
+    free(resp.members);
+    free(members);
+}
+
+static void alarm_get(struct server *s, struct server_call *call)
+{
+    const Etcdserverpb__AlarmRequest *req = (const void *)call->request;
+    arena_reset(s->arena);
+    call_answer_pb(s, call, &applier_alarm_list(s->applier, req->alarm, s->arena)->base);
+}
+
+static void add_error(Etcdserverpb__StatusResponse *resp, char *text)
+{
+    resp->errors = xrealloc(resp->errors, (resp->n_errors + 1) * sizeof(char *));
+    resp->errors[resp->n_errors++] = text;
+}
+
+static void status(struct server *s, struct server_call *call)
+{
+    Etcdserverpb__StatusResponse resp = ETCDSERVERPB__STATUS_RESPONSE__INIT;
+    char version[] = ETCD_API_VERSION, storage[] = ETCD_CLUSTER_VERSION;
+    resp.version = version;
+    resp.storageversion = storage;
+    resp.dbsize = atomic_load(&s->db_size);
+    resp.dbsizeinuse = atomic_load(&s->db_in_use);
+    resp.dbsizequota = s->cfg->quota_bytes;
+    resp.leader = raft_leader(s->raft);
+    resp.raftindex = raft_committed(s->raft);
+    resp.raftappliedindex = s->applied_index;
+    resp.raftterm = raft_current_term(s->raft);
+    resp.islearner = raft_is_learner(s->raft, s->id);
+    Etcdserverpb__DowngradeInfo downgrade = ETCDSERVERPB__DOWNGRADE_INFO__INIT;
+    resp.downgradeinfo = &downgrade;
+    char no_leader[64];
+    snprintf(no_leader, sizeof no_leader, "%s", err_text(ERR_NO_LEADER));
+    if (resp.leader == 0)
+        add_error(&resp, no_leader);
+    arena_reset(s->arena);
+    Etcdserverpb__AlarmResponse *alarms =
+        applier_alarm_list(s->applier, ETCDSERVERPB__ALARM_TYPE__NONE, s->arena);
+    for (size_t i = 0; i < alarms->n_alarms; i++)
+        add_error(&resp, arena_printf(s->arena, "memberID:%llu alarm:%s ",
+                                      (unsigned long long)alarms->alarms[i]->memberid,
+                                      alarms->alarms[i]->alarm == ETCDSERVERPB__ALARM_TYPE__NOSPACE
+                                          ? "NOSPACE"
+                                          : "CORRUPT"));
+    call_answer_pb(s, call, &resp.base);
+    free(resp.errors);
+}
+
+static void move_leader(struct server *s, struct server_call *call)
+{
+    const Etcdserverpb__MoveLeaderRequest *req = (const void *)call->request;
+    const struct member *m = cluster_find(s->cluster, req->targetid);
+    Etcdserverpb__MoveLeaderResponse resp = ETCDSERVERPB__MOVE_LEADER_RESPONSE__INIT;
+    if (!raft_is_leader(s->raft))
+        call_answer(s, call, ERR_NOT_LEADER, NULL);
+    else if (m == NULL || m->is_learner)
+        call_answer(s, call, ERR_BAD_LEADER_TRANSFEREE, NULL);
+    else if (m->id == s->id)
+        call_answer_pb(s, call, &resp.base);
+    else
+        call_answer(s, call, ERR_NOT_CAPABLE, NULL);
+}
+
+static void downgrade(struct server *s, struct server_call *call)
+{
+    const Etcdserverpb__DowngradeRequest *req = (const void *)call->request;
+    unsigned major, minor;
+    char end;
+    int parts = sscanf(req->version, "%u.%u.%*u%c", &major, &minor, &end);
+    if (parts < 2)
+        parts = sscanf(req->version, "%u.%u%c", &major, &minor, &end);
+    if (req->action == ETCDSERVERPB__DOWNGRADE_REQUEST__DOWNGRADE_ACTION__CANCEL)
+        call_answer(s, call, ERR_NO_DOWNGRADE, NULL);
+    else if (parts != 2)
+        call_answer(s, call, ERR_DOWNGRADE_BAD_FORMAT, NULL);
+    else
+        /* One member has nobody to go down with: no target is valid. */
+        call_answer(s, call, ERR_DOWNGRADE_BAD_TARGET, NULL);
+}
+
+static void auth_status(struct server *s, struct server_call *call)
+{
+    Etcdserverpb__AuthStatusResponse resp = ETCDSERVERPB__AUTH_STATUS_RESPONSE__INIT;
+    resp.authrevision = 1;
+    call_answer_pb(s, call, &resp.base);
+}
+
+/* ---- reads ------------------------------------------------------------------------------ */
+
+static void read_answer(struct server *s, struct server_call *call)
+{
+    if (call->op == OP_MEMBER_LIST)
+        member_list(s, call);
+    else
+        call_answer(s, call, ERR_OK, NULL);
+}
+
+static void read_ask(struct server *s, struct server_call *call)
+{
+    if (raft_leader(s->raft) == 0)
+        call_answer(s, call, ERR_NO_LEADER, NULL);
+    else if (atomic_load_explicit(&s->read_local, memory_order_relaxed))
+        read_answer(s, call);
+    else {
+        call->id = 0;
+        list_add_tail(&s->reads, &call->task.link);
+    }
+}
+
+void reads_serve(struct server *s)
+{
+    struct server_call *call;
+    LIST_FOREACH (call, &s->reads_confirmed, struct server_call, task.link)
+        if (call->id <= s->applied_index) {
+            list_unlink(&call->task.link);
+            read_answer(s, call);
+        }
+}
+
+/* ---- dispatch --------------------------------------------------------------------------- */
+
+void call_run(struct server *s, struct server_task *t)
+{
+    struct server_call *call = CONTAINER_OF(t, struct server_call, task);
+    if (atomic_load(&s->stopping) || atomic_load(&s->failed)) {
+        call_answer(s, call, ERR_STOPPED, NULL);
+        return;
+    }
+    call->deadline = s->now + 5000 + 2 * (msec)s->cfg->election_timeout_ms;
+    if (call->entry != NULL) {
+        call_propose(s, call);
+        return;
+    }
+    switch (call->op) {
+    case OP_LEASE_KEEP_ALIVE:
+        lease_keep_alive(s, call);
+        break;
+    case OP_LEASE_TIME_TO_LIVE:
+        lease_time_to_live(s, call);
+        break;
+    case OP_LEASE_LEASES:
+        lease_leases(s, call);
+        break;
+    case OP_MEMBER_LIST:
+        if (((const Etcdserverpb__MemberListRequest *)(const void *)call->request)->linearizable)
+            read_ask(s, call);
+        else
+            member_list(s, call);
+        break;
+    case OP_ALARM:
+        alarm_get(s, call);
+        break;
+    case OP_STATUS:
+        status(s, call);
+        break;
+    case OP_DEFRAGMENT:
+        list_add_tail(&s->defrag_waiters, &call->task.link);
+        break;
+    case OP_HASH:
+    case OP_HASH_KV:
+        keeper_call(s, call);
+        break;
+    case OP_MOVE_LEADER:
+        move_leader(s, call);
+        break;
+    case OP_DOWNGRADE:
+        downgrade(s, call);
+        break;
+    case OP_AUTH_STATUS:
+        auth_status(s, call);
+        break;
+    case OP_READ_INDEX:
+        read_ask(s, call);
+        break;
+    default:
+        /* Membership does not change in a cluster that cannot have a second member yet. */
+        call_answer(s, call, ERR_NOT_CAPABLE, NULL);
+        break;
+    }
+}
+
+static void stopped_reply(struct loop_msg *m)
+{
+    struct server_call *call = CONTAINER_OF(m, struct server_call, reply);
+    call->err = ERR_STOPPED;
+    call->done(call);
+}
+
+void server_call(struct server_client *c, struct server_call *call)
+{
+    struct server *s = c->server;
+    call->client = c;
+    call->err = ERR_OK;
+    call->response = NULL;
+    call->entry = NULL;
+    call->cost = 0;
+    call->task.run = call_run;
+    if (atomic_load_explicit(&s->stopping, memory_order_acquire)) {
+        call->reply.run = stopped_reply;
+        loop_post(c->loop, &call->reply);
+        return;
+    }
+    call->id = atomic_fetch_add_explicit(&s->next_id, 1, memory_order_relaxed);
+    unsigned field = entry_field(call);
+    if (field != 0)
+        encode_call(s, call, field);
+    mailbox_post(s->inbox, &call->task.link);
+}

@@ -1,0 +1,240 @@
+/* server/client.c -- a client loop's own side: its view of the key database, and ranges.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "server/hub.h"
+#include "server/server_priv.h"
+
+enum { PLAN_KEYS = 2048 }; /* keys a hold of the index lock */
+
+/* The view of the key database lasts until the end of the loop's round. */
+static void view_end(void *arg)
+{
+    struct server_client *c = arg;
+    if (c->view_open)
+        kvdb_reader_end(c->reader);
+    c->view_open = false;
+}
+
+/* ---- joining and leaving ------------------------------------------------------------------ */
+
+/* The member changes its list of clients itself; the caller waits for it. */
+struct join {
+    struct server_task task;
+    struct server_client *client;
+    bool leave;
+    pthread_mutex_t lock;
+    pthread_cond_t cond;
+    bool done;
+};
+
+static void join_run(struct server *s, struct server_task *t)
+{
+    struct join *j = CONTAINER_OF(t, struct join, task);
+    size_t i = 0;
+    if (!j->leave) {
+        invariant(s->n_clients < CLIENTS_MAX);
+        s->clients[s->n_clients++] = j->client;
+    } else {
+        while (s->clients[i] != j->client)
+            i++;
+        s->clients[i] = s->clients[--s->n_clients];
+    }
+    pthread_mutex_lock(&j->lock);
+    j->done = true;
+    pthread_cond_signal(&j->cond);
+    pthread_mutex_unlock(&j->lock);
+}
+
+static void join_member(struct server_client *c, bool leave)
+{
+    struct join j = {.task.run = join_run, .client = c, .leave = leave};
+    if (!c->server->threads_run) {
+        if (leave) /* the member has ended: nobody else looks at the list */
+            join_run(c->server, &j.task);
+        return;
+    }
+    pthread_mutex_init(&j.lock, NULL);
+    pthread_cond_init(&j.cond, NULL);
+    mailbox_post(c->server->inbox, &j.task.link);
+    pthread_mutex_lock(&j.lock);
+    while (!j.done)
+        pthread_cond_wait(&j.cond, &j.lock);
+    pthread_mutex_unlock(&j.lock);
+    pthread_cond_destroy(&j.cond);
+    pthread_mutex_destroy(&j.lock);
+}
+
+enum err server_client_new(struct server *s, struct loop *loop, struct server_client **ret,
+                           struct why *why)
+{
+    struct server_client *c = xcalloc(1, sizeof *c);
+    c->server = s;
+    c->loop = loop;
+    list_init(&c->outbox);
+    enum err e = kvdb_reader_open(s->kvdb, &c->reader, why);
+    if (e != ERR_OK) {
+        free(c);
+        return e;
+    }
+    c->hub = hub_new(c);
+    loop_on_round_end(loop, view_end, c);
+    join_member(c, false);
+    *ret = c;
+    return ERR_OK;
+}
+
+void server_client_free(struct server_client *c)
+{
+    if (c == NULL)
+        return;
+    join_member(c, true);
+    loop_remove_round_end(c->loop, view_end, c);
+    view_end(c);
+    hub_free(c->hub);
+    kvdb_reader_close(c->spare);
+    kvdb_reader_close(c->reader);
+    free(c);
+}
+
+struct server *server_of(struct server_client *c)
+{
+    return c->server;
+}
+
+struct loop *server_client_loop(struct server_client *c)
+{
+    return c->loop;
+}
+
+void server_header_get(const struct server_client *c, struct server_header *ret)
+{
+    *ret = (struct server_header){
+        .cluster_id = c->server->cluster_id,
+        .member = c->server->id,
+        .rev = published_revision(c->server),
+        .term = atomic_load_explicit(&c->server->term, memory_order_relaxed),
+    };
+}
+
+/* ---- the view of this round --------------------------------------------------------------- */
+
+enum err client_view(struct server_client *c)
+{
+    revision rev = published_revision(c->server);
+    if (c->view_open && c->view_rev == rev)
+        return ERR_OK;
+    view_end(c);
+    enum err e = kvdb_reader_begin(c->reader, NULL);
+    if (e != ERR_OK)
+        return e;
+    c->view_open = true;
+    c->view_rev = rev;
+    return ERR_OK;
+}
+
+struct kv_reader *client_view_kv(struct server_client *c)
+{
+    return kvdb_reader_kv(c->reader);
+}
+
+/* ---- ranges ------------------------------------------------------------------------------- */
+
+bool server_read_is_local(const struct server_client *c)
+{
+    return atomic_load_explicit(&c->server->read_local, memory_order_acquire);
+}
+
+/* The view at `current` is open. The lock is let go between steps; the revision is pinned by the plan. */
+static enum err plan_range(struct server *s, const struct range_req *req, revision current,
+                           struct arena *a, struct range_plan **ret)
+{
+    bool done = false;
+    pthread_rwlock_rdlock(&s->index_lock);
+    enum err e = range_plan_new(s->kv, req, current, a, ret);
+    if (e == ERR_OK)
+        e = range_plan_step(*ret, s->kv, PLAN_KEYS, &done);
+    pthread_rwlock_unlock(&s->index_lock);
+    while (e == ERR_OK && !done) {
+        pthread_rwlock_rdlock(&s->index_lock);
+        e = range_plan_step(*ret, s->kv, PLAN_KEYS, &done);
+        pthread_rwlock_unlock(&s->index_lock);
+    }
+    if (e != ERR_OK) {
+        range_plan_free(*ret);
+        *ret = NULL;
+    }
+    return e;
+}
+
+enum err server_range_plan(struct server_client *c, const struct range_req *req, struct arena *a,
+                           struct range_plan **ret_plan)
+{
+    enum err e;
+    *ret_plan = NULL;
+    do {
+        e = client_view(c);
+        if (e == ERR_OK)
+            e = plan_range(c->server, req, c->view_rev, a, ret_plan);
+        /* A compaction may overtake a read of the current revision: read at the newer one. */
+    } while (e == ERR_COMPACTED && req->rev <= 0 && c->view_rev != published_revision(c->server));
+    return e;
+}
+
+enum err server_range_fetch(struct server_client *c, struct range_plan *plan,
+                            bool (*emit)(void *arg, const struct kv_row *row), void *arg)
+{
+    invariant(c->view_open);
+    return range_plan_fetch(plan, client_view_kv(c), emit, arg);
+}
+
+/* ---- a view that lasts --------------------------------------------------------------------- */
+
+struct server_view {
+    struct server_client *client;
+    struct kvdb_reader *reader;
+};
+
+enum err server_view_open(struct server_client *c, const struct range_req *req, struct arena *a,
+                          struct range_plan **ret_plan, struct server_view **ret_view)
+{
+    struct server_view *v = xcalloc(1, sizeof *v);
+    v->client = c;
+    v->reader = c->spare;
+    c->spare = NULL;
+    enum err e = ERR_OK;
+    if (v->reader == NULL)
+        e = kvdb_reader_open(c->server->kvdb, &v->reader, NULL);
+    if (e != ERR_OK) {
+        free(v);
+        return e;
+    }
+    revision rev = published_revision(c->server);
+    e = kvdb_reader_begin(v->reader, NULL);
+    if (e == ERR_OK)
+        e = plan_range(c->server, req, rev, a, ret_plan);
+    if (e != ERR_OK) {
+        server_view_close(v);
+        return e;
+    }
+    *ret_view = v;
+    return ERR_OK;
+}
+
+enum err server_view_fetch(struct server_view *v, struct range_plan *plan,
+                           bool (*emit)(void *arg, const struct kv_row *row), void *arg)
+{
+    return range_plan_fetch(plan, kvdb_reader_kv(v->reader), emit, arg);
+}
+
+void server_view_close(struct server_view *v)
+{
+    if (v == NULL)
+        return;
+    kvdb_reader_end(v->reader);
+    if (v->client->spare == NULL)
+        v->client->spare = v->reader;
+    else
+        kvdb_reader_close(v->reader);
+    free(v);
+}

@@ -1,0 +1,268 @@
+/* server/keeper.c -- the housekeeping thread: what takes long and may wait. It reads through snapshots of
+ * its own and writes nothing but the checkpoint of kv.db and snapshot spools.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "mvcc/hash.h"
+#include "server/metrics_priv.h"
+#include "server/server_priv.h"
+#include "storage/snapshot_file.h"
+
+/* ---- checkpoint --------------------------------------------------------------------------- */
+
+struct checkpoint_job {
+    struct server_task task;
+    enum err err;
+    struct kvdb_checkpoint_stats stats;
+    struct why why;
+};
+
+static void checkpointed(struct server *s, struct server_task *t)
+{
+    struct checkpoint_job *job = CONTAINER_OF(t, struct checkpoint_job, task);
+    s->checkpoint_running = false;
+    if (job->err != ERR_OK) {
+        member_fail(s, "the key database cannot be synced", job->why.text);
+    } else if (job->stats.complete && s->checkpoint_index > s->durable_index) {
+        s->durable_index = s->checkpoint_index;
+        log_trim(s, s->durable_index);
+        log_info("saved snapshot", LOG_UINT("snapshot-index", s->durable_index));
+    }
+    free(job);
+}
+
+static void checkpoint_run(struct server *s, struct server_task *t)
+{
+    struct checkpoint_job *job = CONTAINER_OF(t, struct checkpoint_job, task);
+    int64_t start = clock_now_us();
+    job->err = kvdb_checkpoint(s->keeper_cp, KVDB_CHECKPOINT_PASSIVE, &job->stats, &job->why);
+    metric_observe(&metric_backend_commit, (double)(clock_now_us() - start) / 1e6);
+    job->task.run = checkpointed;
+    mailbox_post(s->inbox, &job->task.link);
+}
+
+/* Member thread. */
+void keeper_checkpoint(struct server *s)
+{
+    struct checkpoint_job *job = xcalloc(1, sizeof *job);
+    s->checkpoint_running = true;
+    s->checkpoint_index = s->applied_index;
+    job->task.run = checkpoint_run;
+    mailbox_post(s->keeper_inbox, &job->task.link);
+}
+
+/* ---- hashes ----------------------------------------------------------------------------- */
+
+enum { HASH_LOCK_ROWS = 256 }; /* rows a hold of the index lock */
+
+struct hash_walk {
+    struct server *s;
+    struct mvcc_hash hash;
+    unsigned held;
+};
+
+static bool hash_row(void *arg, const struct kv_row *row)
+{
+    struct hash_walk *w = arg;
+    if (w->held == 0)
+        pthread_rwlock_rdlock(&w->s->index_lock);
+    mvcc_hash_add(&w->hash, w->s->kv, row);
+    if (++w->held == HASH_LOCK_ROWS) {
+        pthread_rwlock_unlock(&w->s->index_lock);
+        w->held = 0;
+    }
+    return row->main <= w->hash.rev;
+}
+
+static enum err hash_kv(struct server *s, revision rev, struct hash_walk *w, revision *ret_current)
+{
+    struct kv_reader *kv = kvdb_reader_kv(s->keeper_reader);
+    *ret_current = published_revision(s);
+    enum err e = kvdb_reader_begin(s->keeper_reader, NULL);
+    if (e != ERR_OK)
+        return e;
+    *w = (struct hash_walk){.s = s};
+    pthread_rwlock_rdlock(&s->index_lock);
+    e = mvcc_hash_begin(&w->hash, s->kv, rev, *ret_current);
+    pthread_rwlock_unlock(&s->index_lock);
+    if (e == ERR_OK) {
+        e = kv->ops->scan(kv, 0, INT64_MAX, hash_row, w);
+        if (w->held != 0)
+            pthread_rwlock_unlock(&s->index_lock);
+    }
+    kvdb_reader_end(s->keeper_reader);
+    return e;
+}
+
+/* A compaction that began meanwhile may have taken from the index what the hash still needed. */
+static bool hash_overtaken(struct server *s, const struct hash_walk *w)
+{
+    pthread_rwlock_rdlock(&s->index_lock);
+    revision compacted = mvcc_store_compacted(s->kv);
+    pthread_rwlock_unlock(&s->index_lock);
+    return compacted != w->hash.compacted;
+}
+
+struct hash_done {
+    struct server_task task;
+    struct server_call *call;
+    enum err err;
+    Etcdserverpb__HashKVResponse kv;
+    Etcdserverpb__HashResponse all;
+    Etcdserverpb__ResponseHeader header;
+};
+
+static void hash_answer(struct server *s, struct server_task *t)
+{
+    struct hash_done *d = CONTAINER_OF(t, struct hash_done, task);
+    d->kv.header = d->all.header = &d->header;
+    if (d->err != ERR_OK)
+        call_answer(s, d->call, d->err, NULL);
+    else
+        call_answer_pb(s, d->call, d->call->op == OP_HASH ? &d->all.base : &d->kv.base);
+    free(d);
+}
+
+static void hash_kv_fill(struct server *s, struct hash_done *d)
+{
+    const Etcdserverpb__HashKVRequest *req = (const void *)d->call->request;
+    struct hash_walk w;
+    revision current;
+    do {
+        d->err = hash_kv(s, req->revision, &w, &current);
+    } while (d->err == ERR_OK && hash_overtaken(s, &w));
+    d->header.revision = current;
+    if (d->err != ERR_OK)
+        return;
+    d->kv.hash = w.hash.crc;
+    d->kv.compact_revision = w.hash.compacted ? w.hash.compacted : -1;
+    d->kv.hash_revision = w.hash.rev;
+}
+
+static void hash_all_fill(struct server *s, struct hash_done *d)
+{
+    d->header.revision = published_revision(s);
+    d->err = kvdb_reader_begin(s->keeper_reader, NULL);
+    if (d->err != ERR_OK)
+        return;
+    d->err = snapshot_hash(s->keeper_reader, &d->all.hash, NULL);
+    kvdb_reader_end(s->keeper_reader);
+}
+
+static void hash_run(struct server *s, struct server_task *t)
+{
+    struct server_call *call = CONTAINER_OF(t, struct server_call, task);
+    struct hash_done *d = xcalloc(1, sizeof *d);
+    etcdserverpb__hash_kvresponse__init(&d->kv);
+    etcdserverpb__hash_response__init(&d->all);
+    d->header = header_make(s, 0);
+    d->call = call;
+    d->task.run = hash_answer;
+    if (call->op == OP_HASH)
+        hash_all_fill(s, d);
+    else
+        hash_kv_fill(s, d);
+    mailbox_post(s->inbox, &d->task.link);
+}
+
+/* Member thread. */
+void keeper_call(struct server *s, struct server_call *call)
+{
+    call->task.run = hash_run;
+    mailbox_post(s->keeper_inbox, &call->task.link);
+}
+
+/* ---- snapshots ---------------------------------------------------------------------------- */
+
+static bool snapshot_goes_on(void *arg, uint64_t written)
+{
+    struct server *s = arg;
+    (void)written;
+    return !atomic_load_explicit(&s->stopping, memory_order_relaxed);
+}
+
+static enum err spool(struct server *s, struct server_snapshot *snap, struct why *why)
+{
+    struct snapshot_progress progress = {snapshot_goes_on, s};
+    enum err e = snapshot_spool_open(data_dir_member_path(s->dir), &snap->fd, why);
+    if (e != ERR_OK)
+        return e;
+    snap->rev = published_revision(s);
+    e = kvdb_reader_begin(s->keeper_reader, why);
+    if (e == ERR_OK) {
+        e = snapshot_file_write(s->keeper_reader, snap->fd, &progress, &snap->size, why);
+        kvdb_reader_end(s->keeper_reader);
+    }
+    if (e == ERR_OK && lseek(snap->fd, 0, SEEK_SET) == 0)
+        return ERR_OK;
+    close(snap->fd);
+    snap->fd = -1;
+    return e == ERR_OK ? ERR_IO : e;
+}
+
+static void snapshot_reply(struct loop_msg *m)
+{
+    struct server_snapshot *snap = CONTAINER_OF(m, struct server_snapshot, reply);
+    snap->done(snap);
+}
+
+static void snapshot_run(struct server *s, struct server_task *t)
+{
+    struct server_snapshot *snap = CONTAINER_OF(t, struct server_snapshot, task);
+    struct why why = {""};
+    snap->fd = -1;
+    if (atomic_load(&s->stopping)) {
+        snap->err = ERR_STOPPED;
+    } else {
+        log_info("sending database snapshot to client");
+        snap->err = spool(s, snap, &why);
+        if (snap->err != ERR_OK)
+            log_warn("a snapshot could not be made", LOG_STR("error", why.text));
+    }
+    snap->reply.run = snapshot_reply;
+    loop_post(snap->client->loop, &snap->reply);
+}
+
+/* Client thread. */
+void server_snapshot(struct server_client *c, struct server_snapshot *snap)
+{
+    snap->client = c;
+    snap->err = ERR_OK;
+    snap->fd = -1;
+    snap->task.run = snapshot_run;
+    mailbox_post(c->server->keeper_inbox, &snap->task.link);
+}
+
+/* ---- the thread --------------------------------------------------------------------------- */
+
+static void stop_run(struct server *s, struct server_task *t)
+{
+    (void)s;
+    (void)t;
+}
+
+void keeper_stop(struct server *s)
+{
+    static struct server_task stop = {.run = stop_run};
+    mailbox_post(s->keeper_inbox, &stop.link);
+}
+
+/* After the stop, what still comes in is answered by its run function, which sees `stopping`. */
+void *keeper_main(void *arg)
+{
+    struct server *s = arg;
+    struct list tasks;
+    list_init(&tasks);
+    for (bool stop = false; !stop;) {
+        mailbox_take(s->keeper_inbox, &tasks, MSEC_NEVER);
+        while (!list_is_empty(&tasks)) {
+            struct server_task *t = LIST_ENTRY(tasks.next, struct server_task, link);
+            list_unlink(&t->link);
+            stop = stop || t->run == stop_run;
+            t->run(s, t);
+        }
+    }
+    return NULL;
+}

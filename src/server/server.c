@@ -1,0 +1,150 @@
+/* server/server.c -- making and ending the member; what anybody may ask about it.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "server/server.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "server/metrics_priv.h"
+#include "server/server_priv.h"
+
+static void lock_init(pthread_rwlock_t *lock)
+{
+    pthread_rwlockattr_t attr;
+    pthread_rwlockattr_init(&attr);
+    /* The writer waits for readers of now, never for those that come while it waits. */
+    pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(lock, &attr);
+    pthread_rwlockattr_destroy(&attr);
+}
+
+static void lists_init(struct server *s)
+{
+    struct list *all[] = {&s->batch_calls, &s->timeouts,        &s->applied_calls,
+                          &s->reads,       &s->reads_confirmed, &s->compact_waiters,
+                          &s->defrag_waiters};
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        list_init(all[i]);
+}
+
+static void thread_start(pthread_t *t, const char *name, void *(*main)(void *arg), void *arg)
+{
+    invariant(pthread_create(t, NULL, main, arg) == 0);
+    pthread_setname_np(*t, name);
+}
+
+enum err server_start(const struct config *cfg, const struct server_events *events,
+                      struct server **ret, struct why *why)
+{
+    struct server *s = xcalloc(1, sizeof *s);
+    s->cfg = cfg;
+    s->events = *events;
+    lists_init(s);
+    lock_init(&s->index_lock);
+    pthread_mutex_init(&s->metrics_lock, NULL);
+    s->inbox = mailbox_new();
+    s->log_inbox = mailbox_new();
+    s->keeper_inbox = mailbox_new();
+    enum err e = server_boot(s, why);
+    if (e != ERR_OK) {
+        server_free(s);
+        return e;
+    }
+    server_metrics_init(s);
+    thread_start(&s->log_thread, "etcd-log", log_main, s);
+    thread_start(&s->keeper_thread, "etcd-keeper", keeper_main, s);
+    thread_start(&s->member_thread, "etcd-member", member_main, s);
+    s->threads_run = true;
+    *ret = s;
+    return ERR_OK;
+}
+
+static void stop_run(struct server *s, struct server_task *t)
+{
+    (void)t;
+    s->stop_now = true;
+}
+
+/* The keeper ends first, so that its answers find the member; the member next, so that its last entries find the
+ * log. */
+void server_stop(struct server *s)
+{
+    if (!s->threads_run)
+        return;
+    struct server_task stop = {.run = stop_run};
+    atomic_store(&s->stopping, true);
+    keeper_stop(s);
+    pthread_join(s->keeper_thread, NULL);
+    mailbox_post(s->inbox, &stop.link);
+    pthread_join(s->member_thread, NULL);
+    log_stop(s);
+    pthread_join(s->log_thread, NULL);
+    s->threads_run = false;
+    struct kvdb_checkpoint_stats stats;
+    struct why why = {""};
+    if (!atomic_load(&s->failed) &&
+        kvdb_checkpoint(s->keeper_cp, KVDB_CHECKPOINT_TRUNCATE_IF_IDLE, &stats, &why) != ERR_OK)
+        log_warn("the key database could not be synced at the end; the log has what it lacks",
+                 LOG_STR("error", why.text));
+}
+
+void server_free(struct server *s)
+{
+    if (s == NULL)
+        return;
+    invariant(!s->threads_run);
+    struct list left;
+    list_init(&left);
+    while (mailbox_take(s->inbox, &left, 0)) {
+        while (!list_is_empty(&left)) { /* what the log thread reported last */
+            struct server_task *t = LIST_ENTRY(left.next, struct server_task, link);
+            list_unlink(&t->link);
+            t->run(s, t);
+        }
+    }
+    server_unboot(s);
+    metrics_free(s->metrics);
+    mailbox_free(s->inbox);
+    mailbox_free(s->log_inbox);
+    mailbox_free(s->keeper_inbox);
+    pthread_rwlock_destroy(&s->index_lock);
+    pthread_mutex_destroy(&s->metrics_lock);
+    free(s);
+}
+
+/* ---- what it is ----------------------------------------------------------------------------- */
+
+uint64_t server_cluster_id(const struct server *s)
+{
+    return s->cluster_id;
+}
+
+member_id server_member_id(const struct server *s)
+{
+    return s->id;
+}
+
+const struct config *server_config(const struct server *s)
+{
+    return s->cfg;
+}
+
+bool server_is_leader(const struct server *s)
+{
+    return atomic_load(&s->leads);
+}
+
+bool server_has_leader(const struct server *s)
+{
+    return atomic_load_explicit(&s->leader, memory_order_relaxed) != 0;
+}
+
+const char *server_cluster_version(const struct server *s)
+{
+    return atomic_load(&s->cluster_version);
+}
+
+unsigned server_alarms(const struct server *s)
+{
+    return atomic_load(&s->alarms);
+}

@@ -1,0 +1,60 @@
+/* server/server.h -- one member: what comes in, raft, what goes to disk, apply, what is answered.
+ *
+ * Threads (docs/architecture.md): the member thread owns raft, leases, membership and the key
+ * database's writer; the log thread owns log.db; the housekeeping thread does checkpoints, hashes and
+ * snapshots; client loops (server/client.h) ask and are answered. This header is for the program
+ * that assembles them.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef SERVER_SERVER_H
+#define SERVER_SERVER_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/types.h"
+#include "base/why.h"
+
+struct config;
+struct server;
+
+/* Called once each, from the member thread, with `arg`. */
+struct server_events {
+    /* The member leads (or follows), has published itself, and can serve. */
+    void (*ready)(void *arg);
+    /* It cannot go on: the disk failed, say. Acknowledgements stopped before. The process must end with exit
+     * status `status`. The text is lent. */
+    void (*fatal)(void *arg, int status, const char *text);
+    void *arg;
+};
+
+/* Open (or make) the data directory, bring the state up, and start the threads. On failure nothing runs, and
+ * `why` says what to do. `cfg` is lent for the server's life. */
+MUST_USE enum err server_start(const struct config *cfg, const struct server_events *events,
+                               struct server **ret, struct why *why);
+
+/* Answer all that waits with ERR_STOPPED and refuse new calls; then end the threads, sync and close
+ * the databases. All client loops' server_clients are freed between the two. */
+void server_stop(struct server *s);
+void server_free(struct server *s);
+
+/* ---- what the member is; any thread ---- */
+
+uint64_t server_cluster_id(const struct server *s);
+member_id server_member_id(const struct server *s);
+const struct config *server_config(const struct server *s);
+bool server_is_leader(const struct server *s);
+bool server_has_leader(const struct server *s);
+/* The cluster version as text ("3.7.0"), or "not_decided". Static or kept for the server's life. */
+const char *server_cluster_version(const struct server *s);
+/* Bit 1 << alarm type (1 NOSPACE, 2 CORRUPT) for each type that any member has raised. */
+unsigned server_alarms(const struct server *s);
+
+/* Add families of other rooms, which outlive the server, to what is written out. */
+struct metric;
+void server_metrics_add(struct server *s, struct metric *const *families, size_t n);
+
+/* Append the Prometheus text of all families of the process. */
+void server_metrics_text(struct server *s, struct buf *out);
+
+#endif

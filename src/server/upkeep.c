@@ -1,0 +1,256 @@
+/* server/upkeep.c -- what the member does without being asked: expire leases, remove compacted rows, give space
+ * back, have checkpoints made. All of it in bounded steps between two rounds, so that no put waits long.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "server/metrics_priv.h"
+#include "server/server_priv.h"
+
+enum {
+    LEASES_A_ROUND = 20000,
+    COMPACT_KEYS = 4096, /* index keys a step */
+    COMPACT_ROWS = 256,  /* rows a step */
+    VACUUM_PAGES = 128,
+    VACUUM_PAUSE_MS = 20,                         /* between two steps, unless somebody waits */
+    VACUUM_FREE_MIN = 16 * 1024 * 1024,           /* free bytes that are left alone */
+    CHECKPOINT_WAL_SIZE = 16 * 1024 * 1024,
+    CHECKPOINT_WAL_MAX = 48 * 1024 * 1024,        /* from here on the member helps to end the WAL */
+    CHECKPOINT_PAUSE_MS = 1000,
+};
+
+/* ---- the member itself ------------------------------------------------------------------ */
+
+static void propose_attributes(struct server *s)
+{
+    const struct url_list *urls = &s->cfg->advertise_client_urls;
+    Etcdserverpb__InternalRaftRequest req = ETCDSERVERPB__INTERNAL_RAFT_REQUEST__INIT;
+    Membershippb__ClusterMemberAttrSetRequest set =
+        MEMBERSHIPPB__CLUSTER_MEMBER_ATTR_SET_REQUEST__INIT;
+    Membershippb__Attributes attributes = MEMBERSHIPPB__ATTRIBUTES__INIT;
+    attributes.name = s->cfg->name;
+    attributes.n_client_urls = urls->n;
+    attributes.client_urls = xcalloc(urls->n, sizeof(char *));
+    for (size_t i = 0; i < urls->n; i++)
+        attributes.client_urls[i] = urls->items[i].text;
+    set.member_id = s->id;
+    set.member_attributes = &attributes;
+    req.cluster_member_attr_set = &set;
+    member_propose(s, &req);
+    free(attributes.client_urls);
+}
+
+static void propose_version(struct server *s)
+{
+    char version[] = ETCD_CLUSTER_VERSION;
+    const char *now = cluster_version(s->cluster);
+    if (now != NULL && strverscmp(now, version) >= 0)
+        return;
+    Etcdserverpb__InternalRaftRequest req = ETCDSERVERPB__INTERNAL_RAFT_REQUEST__INIT;
+    Membershippb__ClusterVersionSetRequest set = MEMBERSHIPPB__CLUSTER_VERSION_SET_REQUEST__INIT;
+    set.ver = version;
+    req.cluster_version_set = &set;
+    member_propose(s, &req);
+}
+
+void upkeep_publish(struct server *s)
+{
+    if (!s->proposed_self && atomic_load(&s->leads) && raft_committed_in_term(s->raft)) {
+        s->proposed_self = true;
+        propose_attributes(s);
+        propose_version(s);
+    }
+    if (s->published_self && cluster_version(s->cluster) != NULL && !s->ready_said) {
+        s->ready_said = true;
+        s->events.ready(s->events.arg);
+    }
+}
+
+/* ---- leases ----------------------------------------------------------------------------- */
+
+static void expire_leases(struct server *s)
+{
+    static const size_t max = LEASES_A_ROUND;
+    if (!lessor_is_primary(s->lessor) || lessor_next_expiry(s->lessor) > s->now)
+        return;
+    lease_id *ids = xmalloc(max * sizeof *ids);
+    size_t n = lessor_expire(s->lessor, s->now, ids, max);
+    for (size_t i = 0; i < n; i++) {
+        Etcdserverpb__InternalRaftRequest req = ETCDSERVERPB__INTERNAL_RAFT_REQUEST__INIT;
+        Etcdserverpb__LeaseRevokeRequest revoke = ETCDSERVERPB__LEASE_REVOKE_REQUEST__INIT;
+        revoke.id = ids[i];
+        req.lease_revoke = &revoke;
+        member_propose(s, &req);
+    }
+    metric_add(&metric_lease_expired, (int64_t)n);
+    free(ids);
+}
+
+/* ---- compaction ------------------------------------------------------------------------- */
+
+void upkeep_compaction_scheduled(struct server *s)
+{
+    s->compact_started = s->now;
+    s->next_compact_step = s->now;
+}
+
+static void compaction_done(struct server *s)
+{
+    log_info("finished scheduled compaction",
+             LOG_INT("compact-revision", mvcc_store_compacted(s->kv)),
+             LOG_MS("took", clock_now_ms() - s->compact_started),
+             LOG_INT("current-db-size-bytes", atomic_load(&s->db_size)),
+             LOG_INT("current-db-size-in-use-bytes", atomic_load(&s->db_in_use)));
+    metric_observe(&metric_compaction_total, (double)(clock_now_ms() - s->compact_started));
+    struct server_call *call;
+    LIST_FOREACH (call, &s->compact_waiters, struct server_call, task.link)
+        call_answer(s, call, ERR_OK, blob_ref(call->response));
+}
+
+/* One step takes a millisecond or two; as long again is left to others. */
+static void compact_step(struct server *s)
+{
+    if (!mvcc_compact_pending(s->kv) || s->now < s->next_compact_step)
+        return;
+    struct why why = {""};
+    int64_t start = clock_now_us();
+    kvdb_begin(s->kvdb);
+    pthread_rwlock_wrlock(&s->index_lock);
+    bool done = mvcc_compact_step(s->kv, kvdb_writer(s->kvdb), COMPACT_KEYS, COMPACT_ROWS);
+    pthread_rwlock_unlock(&s->index_lock);
+    if (kvdb_commit(s->kvdb, &why) != ERR_OK) {
+        member_fail(s, "the key database cannot be written", why.text);
+        return;
+    }
+    int64_t took_us = clock_now_us() - start;
+    s->next_compact_step = s->now + 1 + took_us / 1000;
+    if (done) {
+        int64_t total, in_use;
+        kvdb_size(s->kvdb, &total, &in_use);
+        atomic_store(&s->db_size, total);
+        atomic_store(&s->db_in_use, in_use);
+        compaction_done(s);
+    }
+}
+
+static void auto_compact(struct server *s)
+{
+    if (s->compactor == NULL)
+        return;
+    revision rev = compactor_run(s->compactor, s->now, mvcc_store_revision(s->kv),
+                                 atomic_load(&s->leads));
+    if (rev <= mvcc_store_compacted(s->kv))
+        return;
+    log_info("starting auto compaction", LOG_INT("revision", rev));
+    Etcdserverpb__InternalRaftRequest req = ETCDSERVERPB__INTERNAL_RAFT_REQUEST__INIT;
+    Etcdserverpb__CompactionRequest compaction = ETCDSERVERPB__COMPACTION_REQUEST__INIT;
+    compaction.revision = rev;
+    req.compaction = &compaction;
+    member_propose(s, &req);
+}
+
+/* ---- space ------------------------------------------------------------------------------ */
+
+static bool wants_vacuum(const struct server *s)
+{
+    int64_t total = atomic_load_explicit(&s->db_size, memory_order_relaxed);
+    int64_t free_bytes = total - atomic_load_explicit(&s->db_in_use, memory_order_relaxed);
+    if (!list_is_empty(&s->defrag_waiters))
+        return true;
+    /* Start at a quarter, end at a tenth, so that free pages are used again rather than moved about. */
+    return free_bytes > VACUUM_FREE_MIN && free_bytes > total / (s->vacuuming ? 10 : 4);
+}
+
+static void vacuum_answer(struct server *s)
+{
+    struct server_call *call;
+    LIST_FOREACH (call, &s->defrag_waiters, struct server_call, task.link) {
+        Etcdserverpb__DefragmentResponse resp = ETCDSERVERPB__DEFRAGMENT_RESPONSE__INIT;
+        call_answer_pb(s, call, &resp.base);
+    }
+}
+
+static void vacuum_step(struct server *s)
+{
+    s->vacuuming = wants_vacuum(s);
+    if (!s->vacuuming || mvcc_compact_pending(s->kv) || s->now < s->next_vacuum)
+        return;
+    struct why why = {""};
+    unsigned freed = 0;
+    int64_t start = clock_now_us();
+    if (kvdb_vacuum_step(s->kvdb, VACUUM_PAGES, &freed, &why) != ERR_OK) {
+        member_fail(s, "the key database cannot be written", why.text);
+        return;
+    }
+    int64_t total, in_use, took_us = clock_now_us() - start;
+    kvdb_size(s->kvdb, &total, &in_use);
+    atomic_store(&s->db_size, total);
+    atomic_store(&s->db_in_use, in_use);
+    bool waited_for = !list_is_empty(&s->defrag_waiters);
+    s->next_vacuum = s->now + (waited_for ? 1 + took_us / 1000 : VACUUM_PAUSE_MS);
+    if (freed < VACUUM_PAGES) {
+        vacuum_answer(s);
+        s->vacuuming = false;
+    }
+}
+
+/* ---- checkpoints ------------------------------------------------------------------------ */
+
+/* The keeper copies most of the WAL while commits go on, so it hardly ever reaches their end. When the WAL has
+ * grown all the same, the member copies the short rest between two batches: the next commit starts it anew. */
+static void end_wal(struct server *s)
+{
+    struct kvdb_checkpoint_stats stats;
+    struct why why = {""};
+    raft_index index = s->applied_index;
+    if (kvdb_checkpoint(s->member_cp, KVDB_CHECKPOINT_PASSIVE, &stats, &why) != ERR_OK) {
+        member_fail(s, "the key database cannot be synced", why.text);
+    } else if (stats.complete && index > s->durable_index) {
+        s->durable_index = index;
+        log_trim(s, index);
+    }
+    s->last_checkpoint = clock_now_ms();
+}
+
+static void checkpoint(struct server *s)
+{
+    int64_t wal = kvdb_wal_size(s->kvdb);
+    bool many = s->applied_index - s->durable_index > s->cfg->snapshot_count;
+    if (s->checkpoint_running || atomic_load(&s->stopping) || s->now - s->last_checkpoint < CHECKPOINT_PAUSE_MS ||
+        (wal < CHECKPOINT_WAL_SIZE && !many))
+        return;
+    s->last_checkpoint = s->now;
+    keeper_checkpoint(s);
+}
+
+/* ---- all of it ---------------------------------------------------------------------------- */
+
+static msec sooner(msec a, msec b)
+{
+    return a < b ? a : b;
+}
+
+msec upkeep_run(struct server *s)
+{
+    expire_leases(s);
+    auto_compact(s);
+    compact_step(s);
+    vacuum_step(s);
+    checkpoint(s);
+    if (!s->checkpoint_running && s->now - s->last_checkpoint < CHECKPOINT_PAUSE_MS &&
+        kvdb_wal_size(s->kvdb) > CHECKPOINT_WAL_MAX)
+        end_wal(s);
+    msec due = MSEC_NEVER;
+    if (lessor_is_primary(s->lessor))
+        due = sooner(due, lessor_next_expiry(s->lessor));
+    if (s->compactor != NULL)
+        due = sooner(due, compactor_next(s->compactor));
+    if (mvcc_compact_pending(s->kv))
+        due = sooner(due, s->next_compact_step);
+    else if (s->vacuuming)
+        due = sooner(due, s->next_vacuum);
+    return due;
+}

@@ -1,0 +1,154 @@
+/* tests/unit/http/listener_test.c -- real sockets: binding, accepting, dealing out to threads.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "http/listener.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "unit/http/app.h"
+
+static int bind_tcp(uint16_t port)
+{
+    int fd = -1;
+    struct why why;
+    assert_int_equal(listener_bind_tcp("127.0.0.1", port, &fd, &why), ERR_OK);
+    return fd;
+}
+
+static int dial(uint16_t port)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&a, sizeof a), 0);
+    return fd;
+}
+
+static void ask(int fd)
+{
+    static const char req[] = "GET /404 HTTP/1.0\r\n\r\n";
+    assert_int_equal(send(fd, req, sizeof req - 1, MSG_NOSIGNAL), sizeof req - 1);
+}
+
+/* Read to the end, in blocking calls: the servers run in threads of their own. */
+static void expect_answer(int fd)
+{
+    char text[1024];
+    size_t n = 0;
+    ssize_t got;
+    while ((got = recv(fd, text + n, sizeof text - n - 1, 0)) > 0)
+        n += (size_t)got;
+    text[n] = '\0';
+    assert_non_null(strstr(text, "404 Not Found"));
+    close(fd);
+}
+
+static void *run(void *arg)
+{
+    loop_run(arg);
+    return NULL;
+}
+
+static void on_request(struct http_stream *s, void *arg)
+{
+    assert_memory_equal(http_stream_peer(s), "127.0.0.1:", 10);
+    http_stream_respond_full(s, 404, NULL, 0, slice_str("no"));
+}
+
+static void connections_are_dealt_out_in_turn(void **state)
+{
+    struct http_config cfg = {.request = on_request};
+    struct loop *loops[3];
+    struct http_server *servers[3];
+    pthread_t threads[3];
+    int fd = bind_tcp(0);
+    uint16_t port = listener_port(fd);
+    for (int i = 0; i < 3; i++) {
+        loops[i] = loop_new();
+        servers[i] = http_server_new(loops[i], &cfg);
+    }
+    struct acceptor *a = acceptor_new(loops[0], fd, NULL, NULL);
+    for (int i = 0; i < 3; i++)
+        acceptor_add(a, servers[i]);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, run, loops[i]), 0);
+    for (int i = 0; i < 9; i++) {
+        int c = dial(port);
+        ask(c);
+        expect_answer(c);
+    }
+    loop_stop(loops[0]);
+    pthread_join(threads[0], NULL);
+    acceptor_free(a);
+    for (int i = 1; i < 3; i++) {
+        loop_stop(loops[i]);
+        pthread_join(threads[i], NULL);
+    }
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(http_server_counters(servers[i])->conns_accepted, 3);
+        http_server_free(servers[i]);
+        loop_free(loops[i]);
+    }
+}
+
+static void bind_errors_are_told(void **state)
+{
+    int fd = bind_tcp(0), other;
+    struct why why;
+    assert_int_equal(listener_bind_tcp("127.0.0.1", listener_port(fd), &other, &why), ERR_IO);
+    assert_non_null(strstr(why.text, "Address already in use"));
+    assert_int_equal(listener_bind_tcp("example.invalid", 0, &other, &why), ERR_MALFORMED);
+    assert_int_equal(listener_bind_unix("", &other, &why), ERR_MALFORMED);
+    assert_int_equal(listener_bind_unix("/nonexistent/dir/s", &other, &why), ERR_IO);
+    close(fd);
+}
+
+static void localhost_and_all_addresses_bind(void **state)
+{
+    int fd;
+    assert_int_equal(listener_bind_tcp("localhost", 0, &fd, NULL), ERR_OK);
+    assert_true(listener_port(fd) != 0);
+    close(fd);
+    assert_int_equal(listener_bind_tcp("", 0, &fd, NULL), ERR_OK);
+    close(dial(listener_port(fd)));
+    close(fd);
+}
+
+static void stale_unix_socket_is_replaced(void **state)
+{
+    char dir[] = "/tmp/listener_test_XXXXXX", path[64];
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/s", dir);
+    int a, b;
+    struct why why;
+    assert_int_equal(listener_bind_unix(path, &a, &why), ERR_OK);
+    assert_int_equal(listener_bind_unix(path, &b, &why), ERR_IO); /* in use */
+    close(a);
+    assert_int_equal(listener_bind_unix(path, &b, &why), ERR_OK);
+    assert_int_equal(listener_port(b), 0);
+    close(b);
+    unlink(path);
+    rmdir(dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(connections_are_dealt_out_in_turn),
+        cmocka_unit_test(bind_errors_are_told),
+        cmocka_unit_test(localhost_and_all_addresses_bind),
+        cmocka_unit_test(stale_unix_socket_is_replaced),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,270 @@
+/* What was appended is what is loaded: conflicts, trimming, resets; damage is refused.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "storage/logdb.h"
+
+#include <sqlite3.h>
+
+#include "scratch.h"
+
+static struct logdb *open_log(void)
+{
+    struct logdb *db;
+    struct logdb_options o = {.create = true, .checkpoint_size = 64 * 1024};
+    OK(logdb_open(scratch_path("log.db"), &o, &db, &scratch_why));
+    return db;
+}
+
+/* Append entries [from, to] of one term, each with its index as text. */
+static void append(struct logdb *db, raft_index from, raft_index to, raft_term term)
+{
+    struct raft_entries l = {0};
+    char text[32];
+    for (raft_index i = from; i <= to; i++) {
+        int n = snprintf(text, sizeof text, "%ju.%ju", (uintmax_t)term, (uintmax_t)i);
+        struct blob *data = i % 10 ? blob_dup(slice_make(text, (size_t)n)) : NULL;
+        raft_entries_add(&l, &(struct raft_entry){.index = i, .term = term, .data = data}, 1);
+        blob_unref(data);
+    }
+    struct raft_hard_state hs = {.term = term, .vote = UINT64_MAX - 1, .commit = from - 1};
+    OK(logdb_append(db, &hs, l.v, l.n, &scratch_why));
+    raft_entries_fini(&l);
+}
+
+struct loaded {
+    struct logdb_start start;
+    size_t n;
+    raft_term last_term;
+};
+
+static void see(void *arg, const struct raft_entry *e)
+{
+    struct loaded *l = arg;
+    char text[32];
+    snprintf(text, sizeof text, "%ju.%ju", (uintmax_t)e->term, (uintmax_t)e->index);
+    assert_int_equal(e->type, RAFT_ENTRY_NORMAL);
+    if (e->index % 10)
+        assert_true(slice_is(blob_slice(e->data), text));
+    else
+        assert_null(e->data);
+    l->n++;
+    l->last_term = e->term;
+}
+
+static struct loaded load(struct logdb *db)
+{
+    struct loaded l = {.n = 0};
+    OK(logdb_load(db, see, &l, &l.start, &scratch_why));
+    assert_int_equal(l.n, l.start.last_index - l.start.trimmed_index);
+    assert_int_equal(l.start.last_index, logdb_last_index(db));
+    assert_int_equal(l.start.trimmed_index, logdb_trimmed_index(db));
+    return l;
+}
+
+/* Close and open again, then load. */
+static struct loaded reload(struct logdb **db)
+{
+    logdb_close(*db);
+    *db = open_log();
+    return load(*db);
+}
+
+static void a_new_log_is_empty(void **state)
+{
+    (void)state;
+    struct logdb *db = open_log();
+    struct loaded l = load(db);
+    static const struct logdb_start empty;
+    assert_memory_equal(&l.start, &empty, sizeof empty);
+    logdb_close(db);
+}
+
+static void appends_last(void **state)
+{
+    (void)state;
+    struct logdb *db = open_log();
+    append(db, 1, 3, 1);
+    append(db, 4, 30, 2);
+    OK(logdb_set_identity(db, UINT64_MAX, 0x8e9e05c52164694d, &scratch_why));
+    struct loaded l = reload(&db);
+    assert_int_equal(l.start.last_index, 30);
+    assert_int_equal(l.last_term, 2);
+    assert_int_equal(l.start.hard_state.term, 2);
+    assert_int_equal(l.start.hard_state.vote, UINT64_MAX - 1);
+    assert_int_equal(l.start.hard_state.commit, 3);
+    assert_true(l.start.cluster_id == UINT64_MAX && l.start.member_id == 0x8e9e05c52164694d);
+    struct raft_hard_state hs = {.term = 7, .vote = 1, .commit = 30};
+    OK(logdb_append(db, &hs, NULL, 0, &scratch_why));
+    l = reload(&db);
+    assert_int_equal(l.start.hard_state.term, 7);
+    assert_int_equal(l.start.last_index, 30);
+    logdb_close(db);
+}
+
+static void a_conflict_replaces_the_rest(void **state)
+{
+    (void)state;
+    struct logdb *db = open_log();
+    append(db, 1, 20, 1);
+    append(db, 11, 12, 2);
+    struct loaded l = reload(&db);
+    assert_int_equal(l.start.last_index, 12);
+    assert_int_equal(l.last_term, 2);
+    append(db, 1, 1, 3);
+    assert_int_equal(reload(&db).start.last_index, 1);
+    logdb_close(db);
+}
+
+static void trimming_is_done_by_appends(void **state)
+{
+    (void)state;
+    struct logdb *db = open_log();
+    append(db, 1, 1000, 1);
+    logdb_trim(db, 900);
+    logdb_trim(db, 5);
+    assert_int_equal(logdb_trimmed_index(db), 0);
+    raft_index next = 1001, before = 0;
+    while (logdb_trimmed_index(db) != 900) {
+        append(db, next, next, 2);
+        next++;
+        raft_index trimmed = logdb_trimmed_index(db);
+        assert_true(trimmed > before && trimmed <= before + 100); /* bounded */
+        before = trimmed;
+    }
+    struct loaded l = reload(&db);
+    assert_int_equal(l.start.trimmed_index, 900);
+    assert_int_equal(l.start.trimmed_term, 1);
+    assert_int_equal(l.start.last_index, next - 1);
+    append(db, 901, 901, 3); /* all that is left may be replaced */
+    assert_int_equal(reload(&db).n, 1);
+    logdb_close(db);
+}
+
+static void a_commit_behind_the_trimmed_index_is_raised(void **state)
+{
+    (void)state;
+    struct logdb *db = open_log();
+    append(db, 1, 200, 1);
+    logdb_trim(db, 150);
+    struct raft_entry e = {.index = 201, .term = 1, .data = blob_dup(slice_str("1.201"))};
+    while (logdb_trimmed_index(db) != 150) {
+        OK(logdb_append(db, NULL, &e, 1, &scratch_why));
+    }
+    blob_unref(e.data);
+    assert_int_equal(reload(&db).start.hard_state.commit, 150);
+    logdb_close(db);
+}
+
+static void a_reset_begins_behind_a_snapshot(void **state)
+{
+    (void)state;
+    struct logdb *db = open_log();
+    append(db, 1, 100, 1);
+    struct raft_hard_state hs = {.term = 5, .vote = 0, .commit = 5000};
+    OK(logdb_reset(db, &hs, 5000, 4, &scratch_why));
+    struct loaded l = reload(&db);
+    assert_int_equal(l.n, 0);
+    assert_int_equal(l.start.trimmed_index, 5000);
+    assert_int_equal(l.start.trimmed_term, 4);
+    assert_int_equal(l.start.hard_state.commit, 5000);
+    append(db, 5001, 5001, 5);
+    assert_int_equal(reload(&db).start.last_index, 5001);
+    logdb_close(db);
+}
+
+static void the_journal_stays_small(void **state)
+{
+    (void)state;
+    struct logdb *db = open_log();
+    struct stat before, after;
+    append(db, 1, 10, 1);
+    assert_int_equal(stat(scratch_path("log.db-wal"), &before), 0);
+    for (raft_index i = 11; i < 300; i++)
+        append(db, i, i, 1);
+    assert_int_equal(stat(scratch_path("log.db-wal"), &after), 0);
+    assert_true(before.st_size >= 64 * 1024); /* made at its full length */
+    assert_true(after.st_size <= before.st_size + 8 * 4120);
+    logdb_close(db);
+}
+
+/* ---- damage --------------------------------------------------------------------------------- */
+
+static void damaged_logs_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *sql, *says;
+    } cases[] = {
+        {"DELETE FROM entry WHERE idx = 7", "missing"},
+        {"DELETE FROM entry WHERE idx = 1", "missing"},
+        {"DELETE FROM entry WHERE idx = 20", "committed entries are missing"},
+        {"UPDATE entry SET term = 9 WHERE idx = 7", "terms"},
+        {"UPDATE entry SET term = 0 WHERE idx = 1", "terms"},
+        {"UPDATE entry SET type = 3 WHERE idx = 7", "type"},
+        {"UPDATE entry SET data = 'text' WHERE idx = 7", "bytes"},
+        {"UPDATE state SET commit_index = 21", "committed entries are missing"},
+        {"UPDATE state SET term = 0", "older"},
+        {"UPDATE state SET trimmed_index = 3", "sense"},
+        {"UPDATE state SET trimmed_index = -1, trimmed_term = 1", "sense"},
+        {"UPDATE state SET trimmed_index = 3, trimmed_term = 1", "missing"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct logdb *db = open_log();
+        struct raft_hard_state hs = {.term = 1, .commit = 20};
+        append(db, 1, 20, 1);
+        OK(logdb_append(db, &hs, NULL, 0, &scratch_why));
+        logdb_close(db);
+        sqlite3 *h;
+        assert_int_equal(sqlite3_open(scratch_path("log.db"), &h), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(h, cases[i].sql, NULL, NULL, NULL), SQLITE_OK);
+        sqlite3_close(h);
+        db = open_log();
+        struct logdb_start start;
+        assert_int_equal(logdb_load(db, NULL, NULL, &start, &scratch_why), ERR_DAMAGED);
+        if (strstr(scratch_why.text, cases[i].says) == NULL)
+            fail_msg("%s: %s", cases[i].sql, scratch_why.text);
+        logdb_close(db);
+        unlink(scratch_path("log.db"));
+        unlink(scratch_path("log.db-wal"));
+    }
+}
+
+static void a_log_without_its_state_is_refused(void **state)
+{
+    (void)state;
+    logdb_close(open_log());
+    sqlite3 *h;
+    assert_int_equal(sqlite3_open(scratch_path("log.db"), &h), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(h, "DELETE FROM state", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(h);
+    struct logdb *db = NULL;
+    struct logdb_options o = {.create = true};
+    assert_int_equal(logdb_open(scratch_path("log.db"), &o, &db, &scratch_why), ERR_DAMAGED);
+}
+
+static void a_key_database_is_not_a_log(void **state)
+{
+    (void)state;
+    struct logdb *db = NULL;
+    struct logdb_options o = {.create = true};
+    kvdb_close(scratch_kvdb("log.db"));
+    assert_int_equal(logdb_open(scratch_path("log.db"), &o, &db, &scratch_why), ERR_FOREIGN_DATA);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_new_log_is_empty),
+        TEST(appends_last),
+        TEST(a_conflict_replaces_the_rest),
+        TEST(trimming_is_done_by_appends),
+        TEST(a_commit_behind_the_trimmed_index_is_raised),
+        TEST(a_reset_begins_behind_a_snapshot),
+        TEST(the_journal_stays_small),
+        TEST(damaged_logs_are_refused),
+        TEST(a_log_without_its_state_is_refused),
+        TEST(a_key_database_is_not_a_log),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

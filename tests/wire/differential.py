@@ -1,0 +1,485 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The same calls to the server under test and to Debian's etcd 3.4.23; every answer compared.
+
+Answers are compared whole: code, message, and every field. Where the release that is served differs
+from 3.4 on purpose, INTENDED says how and why, in one table; nothing else is forgiven. Both servers
+are given the same advertised URLs, so cluster and member ids must be equal too; only what depends on
+the machine's time and disk (raft indexes, terms, sizes) is left out, in `blank`.
+"""
+import http.client
+import json
+import os
+import random
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
+import proto  # noqa: E402
+from generate import Generator  # noqa: E402
+from google.protobuf import json_format, text_format  # noqa: E402
+from proto import pb  # noqa: E402
+
+ADVERTISE = ("http://127.0.0.1:2379", "http://127.0.0.1:2380")
+OPS = int(os.environ.get("OPS") or 6000)
+GATEWAY_SHARE = 0.15
+INVALID_SORT = ("INVALID_ARGUMENT", "etcdserver: invalid sort option", None)
+
+
+# ---- what 3.7 does otherwise than 3.4.23, by row of the feature list ------------------------------
+# (row, why, method or None for every method, applies(request, result), what 3.7 answers)
+
+def _sort_invalid(request, _):
+    def bad(r):
+        return r.key and (r.sort_order not in (0, 1, 2) or r.sort_target not in (0, 1, 2, 3, 4))
+
+    def bad_txn(txn):
+        return any(bad(op.request_range) if op.HasField("request_range") else
+                   op.HasField("request_txn") and bad_txn(op.request_txn)
+                   for op in [*txn.success, *txn.failure])
+    return bad(request) if isinstance(request, pb().RangeRequest) else bad_txn(request)
+
+
+def _with_hash_revision(request, result):
+    result[2].hash_revision = request.revision if request.revision > 0 else \
+        result[2].header.revision
+    return result
+
+
+def _with_alarm_header(_, result):
+    result[2].header.SetInParent()
+    return result
+
+
+INTENDED = [
+    ("A25", "3.6 refuses sort options it does not know", "range", _sort_invalid,
+     lambda request, result: INVALID_SORT),
+    ("A25", "the same inside a transaction", "txn", _sort_invalid,
+     lambda request, result: INVALID_SORT),
+    ("Q19", "3.6 names the revision that was hashed", "hashkv",
+     lambda request, result: result[0] == "OK", _with_hash_revision),
+    ("Q23", "3.5 fills the header of an alarm's answer", "alarm",
+     lambda request, result: result[0] == "OK", _with_alarm_header),
+]
+
+
+def intended(method, request, result):
+    for _, _, for_method, applies, change in INTENDED:
+        if for_method == method and applies(request, result):
+            return change(request, result)
+    return result
+
+
+# ---- what is not compared -------------------------------------------------------------------------
+
+def blank_header(header):
+    if header.raft_term:
+        header.raft_term = 1
+
+
+def blank(method, reply):
+    """Take out of `reply` what depends on the machine and not on the calls."""
+    if reply is None:
+        return
+    if reply.DESCRIPTOR.fields_by_name.get("header") is not None and reply.HasField("header"):
+        blank_header(reply.header)
+    if method in ("alarm", "member_list"):  # 3.4 leaves parts of these headers out (Q23)
+        reply.header.Clear()
+    if method == "status":
+        for field in ("version", "storageVersion", "downgradeInfo", "dbSizeQuota"):
+            reply.ClearField(field)
+        for field in ("dbSize", "dbSizeInUse", "raftIndex", "raftTerm", "raftAppliedIndex"):
+            setattr(reply, field, 1 if getattr(reply, field) > 0 else 0)
+    if method in ("timetolive", "keepalive") and reply.TTL > 60:
+        reply.TTL -= reply.TTL % 60  # seconds pass between the two calls
+    if method == "timetolive":
+        reply.keys[:] = sorted(reply.keys)  # 3.4 lists them in no order
+    if method == "leases":
+        ordered = sorted(lease.ID for lease in reply.leases)
+        del reply.leases[:]
+        reply.leases.extend(pb().LeaseStatus(ID=i) for i in ordered)
+
+
+def show(result):
+    code, details, reply = result
+    text = text_format.MessageToString(reply, as_one_line=True) if reply is not None else details
+    return f"{code}: {text}"[:1500]
+
+
+class Pair:
+    """The two servers, one call to both at a time."""
+
+    def __init__(self, extra=()):
+        self.subject = harness.Server(args=extra, advertise=ADVERTISE)
+        self.oracle = harness.Server(binary=harness.UPSTREAM, args=extra, advertise=ADVERTISE)
+        self.same_release = harness.is_upstream(self.subject.binary)
+        self.log = []
+
+    def __enter__(self):
+        self.subject.__enter__()
+        self.oracle.__enter__()
+        self.clients = [proto.Client(self.subject.endpoint), proto.Client(self.oracle.endpoint)]
+        return self
+
+    def __exit__(self, *why):
+        for client in self.clients:
+            client.close()
+        try:
+            self.subject.__exit__(*why)
+        finally:
+            self.oracle.__exit__(*why)
+
+    def call(self, method, request, timeout=20):
+        """Make the call on both sides, compare, and return the oracle's result."""
+        results = []
+        for client in self.clients:
+            result = client.call(method, request, timeout)
+            blank(method, result[2])
+            results.append(result)
+        got, want = results
+        if not self.same_release:
+            want = intended(method, request, want)
+        self.log.append((method, request))
+        if got != want:
+            self.differ(method, request, got, want)
+        return results[1]
+
+    def differ(self, method, request, got, want):
+        before = [f"  {m} {text_format.MessageToString(r, as_one_line=True)[:300]}"
+                  for m, r in self.log[-8:]]
+        raise AssertionError("\n".join([
+            f"answers differ at call {len(self.log)}, {method} "
+            f"{text_format.MessageToString(request, as_one_line=True)[:800]}",
+            "  subject " + show(got), "  oracle  " + show(want), "the calls before:", *before]))
+
+    # -- the gateway --
+
+    def post(self, path, body, verb="POST"):
+        """The same HTTP request to both; compare status, type and JSON; return the oracle's."""
+        got, want = [raw_http(s, verb, path, body) for s in (self.subject, self.oracle)]
+        if not self.same_release:
+            want = gateway_intended(path, verb, want)
+        if got != want:
+            raise AssertionError(f"{verb} {path} {body!r}\n  subject {got}\n  oracle  {want}")
+        return want
+
+    def gateway(self, method, path, request):
+        body = json_format.MessageToJson(request, preserving_proto_field_name=True)
+        self.log.append(("gateway " + method, request))
+        invalid = not self.same_release and _sort_invalid(request, None) \
+            if method in ("range", "txn") else False
+        if invalid:
+            return
+        self.post("/v3/" + path, body)
+
+
+def raw_http(server, verb, path, body):
+    connection = http.client.HTTPConnection("127.0.0.1", server.client_port, timeout=20)
+    connection.request(verb, path, body=body, headers={"Content-Type": "application/json"})
+    reply = connection.getresponse()
+    text = reply.read()
+    connection.close()
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text.decode("utf-8", "replace")
+    blank_json(value)
+    return reply.status, reply.getheader("Content-Type"), value
+
+
+def blank_json(value):
+    if isinstance(value, dict):
+        value.pop("raft_term", None)
+        if "TTL" in value and int(value["TTL"]) > 60:
+            value["TTL"] = str(int(value["TTL"]) // 60)
+            value["keys"] = sorted(value.get("keys", []))
+        for inner in value.values():
+            blank_json(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            blank_json(inner)
+
+
+def gateway_intended(path, verb, want):
+    """J5, J6, J8: the gateway of 3.6 has one text field less, 400 for 412, and 501 for a GET."""
+    status, kind, value = want
+    if isinstance(value, dict) and "error" in value and "code" in value:
+        value = {k: v for k, v in value.items() if k != "error"}
+        status = 400 if status == 412 else status
+    if verb == "GET" and status == 405:
+        status, value = 501, {"code": 12, "message": "Method Not Allowed"}
+    return status, kind, value
+
+
+# ---- watching both --------------------------------------------------------------------------------
+
+class WatchPair:
+    """One watch stream to each side, with the same watchers."""
+
+    def __init__(self, pair):
+        self.pair = pair
+        self.streams = [client.watch() for client in pair.clients]
+        self.specs = []
+
+    def create(self, **spec):
+        request = pb().WatchRequest(create_request=pb().WatchCreateRequest(**spec))
+        for stream in self.streams:
+            stream.send(request)
+        self.specs.append(request.create_request)
+        n = len(self.specs)
+        for stream in self.streams:
+            stream.wait(lambda got: sum(r.created for r in got) >= n, text="created")
+
+    @staticmethod
+    def of(got, watch_id):
+        return [r for r in got if r.watch_id == watch_id]
+
+    def expect(self, counts):
+        """Wait until watcher i has had counts[i] events (or was cancelled), on both sides."""
+        for stream in self.streams:
+            for watch_id, count in counts.items():
+                stream.wait(lambda got: self.done(self.of(got, watch_id), count), text=(
+                    f"event {count} of watcher {watch_id}, {self.specs[watch_id]}"))
+
+    @staticmethod
+    def done(replies, count):
+        return sum(len(r.events) for r in replies) >= count or any(r.canceled for r in replies)
+
+    def finish(self):
+        """Cancel what is left, wait for the farewells, compare all."""
+        for stream in self.streams:
+            for watch_id in range(len(self.specs)):
+                if not any(r.canceled for r in self.of(stream.got, watch_id)):
+                    stream.send(pb().WatchRequest(
+                        cancel_request=pb().WatchCancelRequest(watch_id=watch_id)))
+        for stream in self.streams:
+            stream.wait(lambda got: sum(r.canceled for r in got) >= len(self.specs),
+                        text="canceled")
+        subject, oracle = self.streams
+        for watch_id, spec in enumerate(self.specs):
+            got, want = [self.flat(self.of(s.got, watch_id)) for s in (subject, oracle)]
+            if got != want:
+                raise AssertionError(first_difference(spec, got, want))
+        for stream in self.streams:
+            stream.close()
+
+    @staticmethod
+    def flat(replies):
+        """What a watcher saw, without where the batches were cut."""
+        flat = []
+        for r in replies:
+            if r.created or r.canceled:
+                flat.append(f"created={r.created} canceled={r.canceled} "
+                            f"compact={r.compact_revision} reason={r.cancel_reason!r}")
+            flat.extend(text_format.MessageToString(e, as_one_line=True) for e in r.events)
+            revisions = {e.kv.mod_revision for e in r.events}
+            if revisions and r.header.revision < max(revisions):
+                flat.append(f"header {r.header.revision} is older than its events")
+        return flat
+
+
+def first_difference(spec, got, want):
+    at = next((i for i, (a, b) in enumerate(zip(got, want)) if a != b), min(len(got), len(want)))
+    return (f"watcher {text_format.MessageToString(spec, as_one_line=True)}: {len(got)} and "
+            f"{len(want)} items, the first difference at {at}:\n  subject {got[at:at + 2]}\n"
+            f"  oracle  {want[at:at + 2]}")
+
+
+def in_range(spec, key):
+    start, end = spec.key or b"\0", spec.range_end
+    if not end:
+        return key == start
+    return key >= start and (end == b"\0" or key < end)
+
+
+def wanted_events(spec, history):
+    """How many events of `history` a watcher must have seen."""
+    return sum(1 for e in history
+               if in_range(spec, e.kv.key) and e.kv.mod_revision >= spec.start_revision
+               and not (e.type == 0 and 0 in spec.filters)
+               and not (e.type == 1 and 1 in spec.filters))
+
+
+class Run:
+    """One random run: calls, live watchers, watchers over the past, hashes."""
+
+    def __init__(self, pair, seed, ops):
+        self.pair = pair
+        self.rng = random.Random(seed)
+        self.generator = Generator(self.rng)
+        self.ops = ops
+        self.revision, self.compacted = 1, 0
+        self.all = pair.clients[1].watch()
+        self.all.send(pb().WatchRequest(create_request=pb().WatchCreateRequest(
+            key=b"\0", range_end=b"\0", start_revision=2)))
+        self.live = WatchPair(pair)
+        self.live_since = 0
+
+    def history(self):
+        return [e for r in list(self.all.got) for e in r.events]
+
+    def settle(self):
+        """Wait until the past is known up to the present revision, here and at every live watcher."""
+        self.revision = self.pair.call("range", pb().RangeRequest(key=b"?"))[2].header.revision
+        if self.revision > 1:
+            self.all.wait(lambda got: got and got[-1].events
+                          and got[-1].events[-1].kv.mod_revision >= self.revision, text="history")
+        history = self.history()
+        recent = [e for e in history if e.kv.mod_revision > self.live_since]
+        self.live.expect({i: wanted_events(spec, recent)
+                          for i, spec in enumerate(self.live.specs)})
+
+    def watch_from_now(self):
+        self.settle()
+        self.live_since = self.revision
+        for _ in range(8):
+            self.live.create(**self.generator.watch())
+
+    def watch_past(self):
+        """Watchers that begin in the past, before and after the compacted revision."""
+        self.settle()
+        history, past = self.history(), WatchPair(self.pair)
+        for _ in range(6):
+            low = max(1, self.compacted - 3)
+            past.create(**self.generator.watch(start=self.rng.randint(low, self.revision)))
+        past.expect({i: wanted_events(spec, history) for i, spec in enumerate(past.specs)})
+        past.finish()
+
+    def hashes(self):
+        for revision in {0, self.compacted, self.compacted + 1, self.revision,
+                         *(self.rng.randint(max(1, self.compacted - 1), self.revision + 1)
+                           for _ in range(4))}:
+            self.pair.call("hashkv", pb().HashKVRequest(revision=revision))
+
+    def compact(self):
+        self.settle()
+        code, _, _ = self.pair.call("compact", pb().CompactionRequest(
+            revision=self.rng.randint(self.compacted - 1, self.revision + 1), physical=True))
+        if code == "OK":
+            self.compacted = self.pair.log[-1][1].revision
+        self.generator.compacted = self.compacted
+
+    def step(self):
+        method, request = self.generator.call()
+        path = PATHS.get(method)
+        if path and self.rng.random() < GATEWAY_SHARE:
+            self.pair.gateway(method, path, request)
+            return
+        reply = self.pair.call(method, request)[2]
+        if reply is not None and reply.header.revision:
+            self.revision = self.generator.revision = reply.header.revision
+
+    def run(self):
+        for i in range(self.ops):
+            if i == self.ops // 20:
+                self.watch_from_now()
+            self.step()
+            if i % 100 == 99:
+                self.hashes()
+            if i % 250 == 249:
+                self.watch_past()
+            if i % 400 == 399:
+                self.compact()
+        self.settle()
+        self.watch_past()
+        self.hashes()
+        self.live.finish()
+        self.all.close()
+
+
+PATHS = {"range": "kv/range", "put": "kv/put", "delete": "kv/deleterange", "txn": "kv/txn",
+         "compact": "kv/compaction", "grant": "lease/grant", "revoke": "lease/revoke",
+         "timetolive": "lease/timetolive"}
+
+
+# ---- the tests ------------------------------------------------------------------------------------
+
+def random_calls(seed, ops):
+    with Pair() as pair:
+        Run(pair, seed, ops).run()
+
+
+def scripted_calls():
+    """What chance rarely meets: every refusal, the edges of each limit, other services."""
+    import script
+    with Pair() as pair:
+        script.kv(pair)
+        script.transactions(pair)
+        script.leases(pair)
+        script.cluster(pair)
+        script.maintenance(pair)
+
+
+def unknown_sort_target():
+    """Asked of the server under test alone: 3.4.23 dies of it."""
+    with harness.Server() as server:
+        if harness.is_upstream(server.binary):
+            raise harness.Skip("upstream 3.4.23 panics on an unknown sort target")
+        client = proto.Client(server.endpoint)
+        for target, order in ((9, 0), (-1, 1), (0, -1)):
+            request = pb().RangeRequest(key=b"a", sort_target=target, sort_order=order)
+            harness.equal(client.call("range", request), INVALID_SORT, f"sort {target} {order}")
+        client.close()
+
+
+def watch_edges():
+    import script
+    with Pair() as pair:
+        script.watch(pair)
+
+
+def gateway_script():
+    import script
+    with Pair() as pair:
+        script.gateway(pair)
+
+
+def alarms_and_quota():
+    import script
+    with Pair(["--quota-backend-bytes", str(16 << 20)]) as pair:
+        script.quota(pair)
+
+
+def locks_and_elections():
+    import script
+    with Pair() as pair:
+        script.locks(pair)
+
+
+def restart_keeps_everything():
+    """After a restart the answers, the hashes and the history are what they were."""
+    with Pair() as pair:
+        run = Run(pair, 7, 300)
+        run.run()
+        for server in (pair.subject, pair.oracle):
+            server.kill()
+            server.start()
+        for client in pair.clients:
+            client.close()
+        pair.clients = [proto.Client(s.endpoint) for s in (pair.subject, pair.oracle)]
+        pair.call("range", pb().RangeRequest(key=b"\0", range_end=b"\0"))
+        pair.call("hashkv", pb().HashKVRequest())
+        pair.call("leases", pb().LeaseLeasesRequest())
+        pair.call("member_list", pb().MemberListRequest())
+
+
+def main():
+    suite = harness.Suite(limit_s=600)
+    if not harness.UPSTREAM:
+        suite.run(missing_upstream)
+        suite.finish()
+    seed = harness.seed_from_environment()
+    for test in (scripted_calls, unknown_sort_target, watch_edges, gateway_script, alarms_and_quota,
+                 locks_and_elections, restart_keeps_everything):
+        suite.run(test)
+    for i in range(3):
+        suite.run(random_calls, seed + i, OPS // 3, name=f"random_calls_{i}")
+    suite.finish()
+
+
+def missing_upstream():
+    raise harness.Skip("the distribution's etcd is not installed")
+
+
+if __name__ == "__main__":
+    main()
