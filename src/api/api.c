@@ -256,7 +256,7 @@ enum err api_start(const struct config *cfg, struct server *server, struct api *
                    struct why *why)
 {
     methods_init();
-    stats_init(cfg->metrics_extensive);
+    stats_init(server, cfg->metrics_extensive);
     struct api *a = api_new(cfg, server);
     enum err e = listen_all(a, why);
     if (e == ERR_OK)

@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 
-#include "api/check.h"
 #include "api/methods.h"
 #include "api/stats.h"
 #include "api/wire.h"
@@ -148,20 +147,12 @@ static struct arena *message_arena(struct call *c)
 
 void call_message(struct call *c, struct slice wire)
 {
-    const ProtobufCMessageDescriptor *desc = c->method->request;
-    if (desc == &etcdserverpb__txn_request__descriptor && !check_txn_depth(wire)) {
-        call_fail(c, ERR_TOO_MANY_OPS);
-        return;
-    }
     call_hold(c);
-    ProtobufCMessage *msg = wire_unpack(desc, message_arena(c), wire);
+    ProtobufCMessage *msg = wire_unpack(c->method->request, message_arena(c), wire);
     c->request_bytes = wire.n;
     if (msg == NULL)
         call_finish(c, GRPC_INTERNAL,
                     "grpc: error unmarshalling request: proto: cannot parse invalid wire-format data");
-    else if (!wire_strings_are_valid(msg))
-        call_finish(c, GRPC_INTERNAL,
-                    "grpc: error unmarshalling request: string field contains invalid UTF-8");
     else
         call_handle(c, msg);
     call_release(c);
@@ -224,7 +215,7 @@ void call_reply_msg(struct call *c, const ProtobufCMessage *msg)
 {
     struct buf *b = &c->loop->out;
     buf_clear(b);
-    wire_pack(b, msg);
+    pb_pack(msg, b);
     call_reply(c, buf_slice(b));
 }
 

@@ -20,7 +20,4 @@ MUST_USE enum err check_delete_range(const Etcdserverpb__DeleteRangeRequest *r);
  * transaction exclude each other and may share keys. Takes O(n log n) time; memory from `a`. */
 MUST_USE enum err check_txn(const Etcdserverpb__TxnRequest *r, uint64_t ops_max, struct arena *a);
 
-/* True unless an encoded TxnRequest nests deeper than the decoder's stack can bear. */
-bool check_txn_depth(struct slice wire);
-
 #endif

@@ -11,10 +11,6 @@
 
 #include "api/check.h"
 
-enum {
-    TXN_DEPTH_MAX = 2000, /* nested messages: two for each nested transaction */
-};
-
 /* ---- keys, numbers of operations ---------------------------------------------------------- */
 
 static enum err check_ops(const Etcdserverpb__TxnRequest *r, uint64_t ops_max, size_t *changes);
@@ -259,72 +255,4 @@ enum err check_txn(const Etcdserverpb__TxnRequest *r, uint64_t ops_max, struct a
         !branch_is_disjoint(r->failure, r->n_failure, changes, a))
         return ERR_DUPLICATE_KEY;
     return ERR_OK;
-}
-
-/* ---- depth ----------------------------------------------------------------------------------- */
-
-/* Read a varint at *p. Return false where the bytes end. */
-static bool varint_get(const uint8_t **p, const uint8_t *end, uint64_t *ret)
-{
-    uint64_t v = 0;
-    for (unsigned shift = 0; *p < end && shift < 64; shift += 7) {
-        uint8_t c = *(*p)++;
-        v |= (uint64_t)(c & 0x7f) << shift;
-        if (c < 0x80) {
-            *ret = v;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Step over one field. Return false where it cannot be read: the decoder will say so. */
-static bool field_next(const uint8_t **p, const uint8_t *end, uint64_t *ret_tag, struct slice *ret)
-{
-    uint64_t n = 0;
-    *ret = slice_make(NULL, 0);
-    if (*p == end || !varint_get(p, end, ret_tag))
-        return false;
-    switch (*ret_tag & 7) {
-    case 0:
-        return varint_get(p, end, &n);
-    case 1:
-        n = 8;
-        break;
-    case 2:
-        if (!varint_get(p, end, &n))
-            return false;
-        break;
-    case 5:
-        n = 4;
-        break;
-    default:
-        return false;
-    }
-    if (n > (uint64_t)(end - *p))
-        return false;
-    *ret = slice_make(*p, (size_t)n);
-    *p += n;
-    return true;
-}
-
-/* TxnRequest has RequestOps in fields 2 and 3; a RequestOp has a TxnRequest in field 4. */
-static bool depth_is_fine(struct slice msg, bool is_txn, unsigned left)
-{
-    const uint8_t *p = msg.p, *end = msg.p + msg.n;
-    uint64_t tag;
-    struct slice field;
-    if (left == 0)
-        return false;
-    while (msg.n != 0 && field_next(&p, end, &tag, &field)) {
-        bool nests = is_txn ? tag == (2 << 3 | 2) || tag == (3 << 3 | 2) : tag == (4 << 3 | 2);
-        if (nests && !depth_is_fine(field, !is_txn, left - 1))
-            return false;
-    }
-    return true;
-}
-
-bool check_txn_depth(struct slice wire)
-{
-    return depth_is_fine(wire, true, TXN_DEPTH_MAX);
 }

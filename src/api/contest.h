@@ -22,15 +22,15 @@ struct contest {
     struct slice value;
     int64_t lease;
     revision rev;       /* create revision of `key` */
+    bool claims;        /* the transaction at hand puts `key`, or finds it, with its first operation */
     bool stands;        /* `key` is to be deleted when the client goes away before the answer */
     struct arena *step; /* the question at hand and its answer */
     Etcdserverpb__TxnResponse *txn;
-    contest_step *next;
+    contest_step *next, *awaited;
     bool asking;
-    Etcdserverpb__ResponseHeader header; /* for the answer, where it is not the last one's */
+    Etcdserverpb__ResponseHeader header; /* of an earlier answer, for the last one */
     struct watcher watcher;
-    struct list watch_link; /* set when the watcher's stream was full */
-    bool blocked;
+    bool blocked; /* the watcher waits for the stream to drain */
 };
 
 /* Make the contest of a call for `name`. */
@@ -70,6 +70,8 @@ Etcdserverpb__RequestOp *contest_get(struct contest *ct, struct slice key);
 Etcdserverpb__RequestOp *contest_get_owner(struct contest *ct);
 /* Ask; a refusal ends the contest, else `next` finds the answer in ct->txn. */
 void contest_ask(struct contest *ct, struct contest_txn *t, contest_step *next);
+/* The same, and then the key stands and ct->rev is known. */
+void contest_claim(struct contest *ct, struct contest_txn *t, contest_step *next);
 /* Return the first row of the i-th operation of the answer, a range; NULL if it has none. */
 Mvccpb__KeyValue *contest_row(const struct contest *ct, size_t i);
 

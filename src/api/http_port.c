@@ -4,7 +4,6 @@
 
 #include "api/gateway.h"
 #include "api/health.h"
-#include "api/stats.h"
 #include "api/status_pages.h"
 #include "api/web.h"
 #include "base/json_text.h"
@@ -76,7 +75,6 @@ static void metrics_page(const struct web *w)
 {
     AUTO(buf) struct buf b = BUF_INIT;
     server_metrics_text(w->port->loop->server, &b);
-    stats_text(&b);
     web_reply_type(w, 200, "text/plain; version=0.0.4; charset=utf-8", buf_slice(&b));
 }
 

@@ -71,10 +71,9 @@ struct version_series {
 };
 
 static struct method_series *by_method;
-static struct metrics *registry;
 static struct version_series versions[CLIENT_VERSIONS_MAX];
 static _Atomic unsigned versions_n;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of making versions, and of writing */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of making versions */
 
 static const char *code_name(unsigned code)
 {
@@ -100,15 +99,13 @@ static void method_series_init(struct method_series *s, const struct api_method 
         s->handled[i] = metric_labels(&handled, code_name(i), m->name, m->service, type);
 }
 
-void stats_init(bool extensive)
+void stats_init(struct server *s, bool extensive)
 {
-    if (registry != NULL)
-        return;
-    registry = metrics_new();
-    metrics_add(registry, families, ARRAY_LEN(families));
+    server_metrics_add(s, families, ARRAY_LEN(families));
     if (extensive)
-        metrics_add(registry, extensive_families, ARRAY_LEN(extensive_families));
-    by_method = xcalloc(api_methods_n, sizeof *by_method);
+        server_metrics_add(s, extensive_families, ARRAY_LEN(extensive_families));
+    if (by_method == NULL)
+        by_method = xcalloc(api_methods_n, sizeof *by_method);
     for (size_t i = 0; i < api_methods_n; i++)
         method_series_init(&by_method[i], &api_methods[i], extensive);
 }
@@ -187,11 +184,4 @@ void stats_check(const char *type, const char *name, bool ok)
 {
     series_set(metric_labels(&checks, name, type), ok);
     series_add(metric_labels(&checks_total, name, ok ? "success" : "error", type), 1);
-}
-
-void stats_text(struct buf *out)
-{
-    pthread_mutex_lock(&lock);
-    metrics_write(registry, out);
-    pthread_mutex_unlock(&lock);
 }

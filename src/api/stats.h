@@ -8,9 +8,9 @@
 #include "api/methods.h"
 #include "metrics/metrics.h"
 
-/* Make every series of every method, so that all are 0 from the start. With `extensive` the times
- * of calls are kept too. Later calls do nothing. */
-void stats_init(bool extensive);
+/* Make every series of every method, so that all are 0 from the start, and have the server write them
+ * out. With `extensive` the times of calls are kept too. Before the client threads start. */
+void stats_init(struct server *s, bool extensive);
 
 /* A call began; it ended with `code` after `seconds`. */
 void stats_started(const struct api_method *m);
@@ -24,8 +24,5 @@ void stats_client_request(const struct api_method *m, struct slice version);
 void stats_health(bool healthy);
 /* `type` is "livez" or "readyz", `name` the check. Static strings. */
 void stats_check(const char *type, const char *name, bool ok);
-
-/* Append the text of these families. One thread at a time. */
-void stats_text(struct buf *out);
 
 #endif

@@ -3,18 +3,17 @@
 #ifndef API_WIRE_H
 #define API_WIRE_H
 
-#include <protobuf-c/protobuf-c.h>
-
 #include "base/mem.h"
 #include "iface/kv_wire.h"
+#include "pb/pb_arena.h"
 
 /* Unpack a message that lies in `a` as a whole. NULL: the bytes are no such message. */
-ProtobufCMessage *wire_unpack(const ProtobufCMessageDescriptor *desc, struct arena *a,
-                              struct slice wire);
-/* True if all strings directly in the message are UTF-8. */
-bool wire_strings_are_valid(const ProtobufCMessage *msg);
-/* Append the packed message. */
-void wire_pack(struct buf *out, const ProtobufCMessage *msg);
+static inline ProtobufCMessage *wire_unpack(const ProtobufCMessageDescriptor *desc,
+                                            struct arena *a, struct slice wire)
+{
+    ProtobufCMessage *msg;
+    return pb_unpack(desc, wire, a, &msg) == ERR_OK ? msg : NULL;
+}
 
 static inline struct slice wire_slice(ProtobufCBinaryData d)
 {

@@ -1,8 +1,8 @@
 /* base/hashmap.h -- a map from hashes to objects of the owner.
  *
  * Open addressing, linear probing, no tombstones. The map holds pointers only: the owner keeps the
- * key inside its object and says with `same` whether an object is the one it looks for. Objects with equal
- * hashes may stand beside each other.
+ * key inside its object and says with `same` whether an object is the one it looks for. Objects
+ * with equal hashes may stand beside each other.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef BASE_HASHMAP_H
 #define BASE_HASHMAP_H
@@ -42,8 +42,8 @@ void hashmap_add(struct hashmap *m, uint64_t hash, void *obj);
 /* Remove an object that is in the map. */
 void hashmap_remove(struct hashmap *m, uint64_t hash, const void *obj);
 
-/* Step through all objects in no useful order: start with *it = 0; NULL is the end. The map must not
- * change meanwhile. */
+/* Step through all objects in no useful order: start with *it = 0; NULL is the end. The map must
+ * not change meanwhile. */
 void *hashmap_next(const struct hashmap *m, size_t *it);
 
 /* Assert all that the map believes of itself. O(n). */

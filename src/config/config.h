@@ -241,7 +241,8 @@ struct config_input {
 };
 
 /* Read everything and check it. Set `out` in every case (config_outcome_fini it), and `*ret_cfg`
- * on CONFIG_RUN only. */
+ * on CONFIG_RUN only. What must hold of --initial-cluster is not asked of a member whose data
+ * folder holds "member" already. */
 MUST_USE enum config_result config_load(const struct config_input *in, struct config **ret_cfg,
                                         struct config_outcome *out);
 void config_free(struct config *c); /* NULL is fine */

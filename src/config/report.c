@@ -1,7 +1,6 @@
 /* config/report.c -- --help, the usage, and the print-out of --check-config.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/json_text.h"
-#include "base/json_text.h"
 #include "config/loader.h"
 
 /* ---- help --------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -21,6 +22,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "config/config.h"
+#include "etcd/default_host.h"
 #include "server/server.h"
 #include "sysd/notify.h"
 
@@ -248,9 +250,13 @@ static int run(const struct config *cfg, const struct config_outcome *out)
 
 int main(int argc, char **argv)
 {
+    /* Small free blocks are merged at once: merged by the million later, they stall a put for tens of
+     * milliseconds. */
+    mallopt(M_MXFAST, 0);
     struct config *cfg = NULL;
     struct config_outcome out = {0};
-    struct config_input in = {.argc = argc, .argv = argv, .envp = environ};
+    struct config_input in = {
+        .argc = argc, .argv = argv, .envp = environ, .default_host = default_host};
     enum config_result result = config_load(&in, &cfg, &out);
     int status = result == CONFIG_RUN ? run(cfg, &out) : say_outcome(result, &out);
     config_outcome_fini(&out);

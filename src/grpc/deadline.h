@@ -1,7 +1,8 @@
 /* grpc/deadline.h -- the calls of one loop that expire, the next one first.
  *
  * A heap of intrusive nodes and one timer. Most calls end long before their time, so putting in and
- * taking out are cheap, and the timer is not moved for them: it may fire early and find nothing due.
+ * taking out are cheap, and the timer is not moved for them: it may fire early and find nothing
+ * due.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef GRPC_DEADLINE_H
 #define GRPC_DEADLINE_H

@@ -121,7 +121,7 @@ static void call_end(struct call *c, enum grpc_code code)
 
 /* ---- status ------------------------------------------------------------------------------ */
 
-static const char *const code_text[] = {"0", "1", "2",  "3",  "4",  "5",  "6",  "7", "8",
+static const char *const code_text[] = {"0", "1",  "2",  "3",  "4",  "5",  "6",  "7", "8",
                                         "9", "10", "11", "12", "13", "14", "15", "16"};
 
 static struct http_header status_header(enum grpc_code code)
@@ -210,8 +210,8 @@ static bool check_prefix(struct call *c, const uint8_t *p)
 {
     uint32_t n = grpc_prefix_length(p), max = c->server->cfg.recv_max;
     if (n > max)
-        finishf(c, GRPC_RESOURCE_EXHAUSTED,
-                "grpc: received message larger than max (%u vs. %u)", n, max);
+        finishf(c, GRPC_RESOURCE_EXHAUSTED, "grpc: received message larger than max (%u vs. %u)", n,
+                max);
     else if (p[0] == 1)
         fail_compressed(c);
     else if (p[0] != 0)
@@ -426,9 +426,8 @@ static void refuse_unknown(struct http_stream *s, struct slice path, bool servic
     struct slice service = slice_make(path.p + 1, (size_t)(slash - path.p) - 1);
     struct slice method = slice_make(slash + 1, path.n - service.n - 2);
     if (service_known)
-        refuse(s, 200, GRPC_UNIMPLEMENTED, "unknown method %.*s for service %.*s",
-               text_len(method), (const char *)method.p, text_len(service),
-               (const char *)service.p);
+        refuse(s, 200, GRPC_UNIMPLEMENTED, "unknown method %.*s for service %.*s", text_len(method),
+               (const char *)method.p, text_len(service), (const char *)service.p);
     else
         refuse(s, 200, GRPC_UNIMPLEMENTED, "unknown service %.*s", text_len(service),
                (const char *)service.p);

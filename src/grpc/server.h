@@ -20,7 +20,7 @@
 struct grpc_server;
 
 struct grpc_call {
-    void *user;                      /* for the method's functions; starts NULL */
+    void *user; /* for the method's functions; starts NULL */
     const struct grpc_method *method;
 };
 
@@ -85,7 +85,7 @@ void grpc_pause_reading(struct grpc_call *c, bool pause);
 void grpc_reply(struct grpc_call *c, struct slice msg);
 /* Queue one message of a stream. */
 void grpc_send(struct grpc_call *c, struct slice msg);
-/* Queue one message that is `head` followed by the bytes of `tail`, of which a reference is kept. */
+/* Queue one message that is `head` followed by the bytes of `tail`, which is kept by reference. */
 void grpc_send_blob(struct grpc_call *c, struct slice head, struct blob *tail);
 /* Send the response headers now, for a stream whose first message may take long. */
 void grpc_send_headers(struct grpc_call *c);

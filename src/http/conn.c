@@ -17,8 +17,8 @@
 #include "http/priv.h"
 
 #define READS_PER_ROUND 4
-#define SEND_BUDGET (1024u * 1024)       /* bytes to one connection in one round */
-#define QUEUED_PAUSE (1024u * 1024)      /* with a full socket and this much queued, stop reading */
+#define SEND_BUDGET (1024u * 1024)  /* bytes to one connection in one round */
+#define QUEUED_PAUSE (1024u * 1024) /* with a full socket and this much queued, stop reading */
 #define LINGER_MS 1000
 
 static const uint8_t h2_preface[24] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

@@ -12,22 +12,22 @@
 #include "http/h1_parser.h"
 #include "http/priv.h"
 
-#define BODY_WINDOW (256u * 1024)   /* unconsumed body bytes at which reading stops */
-#define BODY_DISCARD (256u * 1024)  /* body bytes thrown away after an early answer */
-#define KEEP_BUFFER 4096u           /* an idle connection keeps a buffer up to this */
+#define BODY_WINDOW (256u * 1024)  /* unconsumed body bytes at which reading stops */
+#define BODY_DISCARD (256u * 1024) /* body bytes thrown away after an early answer */
+#define KEEP_BUFFER 4096u          /* an idle connection keeps a buffer up to this */
 
 struct h1 {
     struct http_conn *conn;
     struct h1_parser *parser;
     struct http_stream *stream; /* NULL when idle */
     struct buf target, name, value;
-    bool in_value;        /* the piece before was of a value */
-    size_t header_bytes;  /* read since the message began */
-    size_t discarded;     /* body bytes since the answer was sent */
-    struct buf in;        /* bytes of the next request */
-    struct buf text;      /* status lines and headers to be sent before the stream's queue */
-    bool request_parsed;  /* WAITING */
-    bool answer_sent;     /* all of the answer was moved to the send buffer */
+    bool in_value;       /* the piece before was of a value */
+    size_t header_bytes; /* read since the message began */
+    size_t discarded;    /* body bytes since the answer was sent */
+    struct buf in;       /* bytes of the next request */
+    struct buf text;     /* status lines and headers to be sent before the stream's queue */
+    bool request_parsed; /* WAITING */
+    bool answer_sent;    /* all of the answer was moved to the send buffer */
     bool keep_alive, is_1_1;
     bool chunked;
 };
@@ -40,19 +40,45 @@ static const char *reason_of(unsigned status)
         unsigned status;
         const char *text;
     } reasons[] = {
-        {100, "Continue"}, {101, "Switching Protocols"}, {200, "OK"}, {201, "Created"},
-        {202, "Accepted"}, {204, "No Content"}, {206, "Partial Content"},
-        {301, "Moved Permanently"}, {302, "Found"}, {303, "See Other"}, {304, "Not Modified"},
-        {307, "Temporary Redirect"}, {308, "Permanent Redirect"}, {400, "Bad Request"},
-        {401, "Unauthorized"}, {403, "Forbidden"}, {404, "Not Found"},
-        {405, "Method Not Allowed"}, {406, "Not Acceptable"}, {408, "Request Timeout"},
-        {409, "Conflict"}, {410, "Gone"}, {411, "Length Required"}, {412, "Precondition Failed"},
-        {413, "Request Entity Too Large"}, {414, "Request URI Too Long"},
-        {415, "Unsupported Media Type"}, {417, "Expectation Failed"},
-        {421, "Misdirected Request"}, {426, "Upgrade Required"}, {428, "Precondition Required"},
-        {429, "Too Many Requests"}, {431, "Request Header Fields Too Large"},
-        {499, "Client Closed Request"}, {500, "Internal Server Error"}, {501, "Not Implemented"},
-        {502, "Bad Gateway"}, {503, "Service Unavailable"}, {504, "Gateway Timeout"},
+        {100, "Continue"},
+        {101, "Switching Protocols"},
+        {200, "OK"},
+        {201, "Created"},
+        {202, "Accepted"},
+        {204, "No Content"},
+        {206, "Partial Content"},
+        {301, "Moved Permanently"},
+        {302, "Found"},
+        {303, "See Other"},
+        {304, "Not Modified"},
+        {307, "Temporary Redirect"},
+        {308, "Permanent Redirect"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {406, "Not Acceptable"},
+        {408, "Request Timeout"},
+        {409, "Conflict"},
+        {410, "Gone"},
+        {411, "Length Required"},
+        {412, "Precondition Failed"},
+        {413, "Request Entity Too Large"},
+        {414, "Request URI Too Long"},
+        {415, "Unsupported Media Type"},
+        {417, "Expectation Failed"},
+        {421, "Misdirected Request"},
+        {426, "Upgrade Required"},
+        {428, "Precondition Required"},
+        {429, "Too Many Requests"},
+        {431, "Request Header Fields Too Large"},
+        {499, "Client Closed Request"},
+        {500, "Internal Server Error"},
+        {501, "Not Implemented"},
+        {502, "Bad Gateway"},
+        {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
         {505, "HTTP Version Not Supported"},
     };
     for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
@@ -71,10 +97,11 @@ static void h1_error(struct http_conn *c, unsigned status, const char *detail)
         conn_kill(c);
         return;
     }
-    buf_addf(&h->text,
-             "HTTP/1.1 %u %s\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
-             "%u %s%s",
-             status, reason, status, reason, detail);
+    buf_addf(
+        &h->text,
+        "HTTP/1.1 %u %s\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
+        "%u %s%s",
+        status, reason, status, reason, detail);
     if (s != NULL) {
         s->reset_sent = true;
         s->refuse_body = true;

@@ -12,7 +12,7 @@
 #define STREAM_WINDOW (512 * 1024)
 #define CONN_WINDOW (8 * 1024 * 1024)
 #define CONTINUATIONS_MAX 16
-#define HEADER_SLACK 4            /* a header list this many times too large ends the connection */
+#define HEADER_SLACK 4 /* a header list this many times too large ends the connection */
 #define PING_IDLE_MS (2 * 3600 * 1000) /* least time between PINGs while no stream is open */
 #define PING_STRIKES_MAX 2
 #define NUISANCE_BURST 10000 /* frames that cost us more than their sender */
@@ -56,8 +56,8 @@ struct h2 {
 static void h2_goaway_now(struct http_conn *c, uint32_t code, const char *words)
 {
     nghttp2_session *ses = c->h2->session;
-    nghttp2_submit_goaway(ses, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(ses), code,
-                          (const uint8_t *)words, strlen(words));
+    nghttp2_submit_goaway(ses, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(ses),
+                          code, (const uint8_t *)words, strlen(words));
     c->close_when_sent = true;
     conn_mark_dirty(c);
 }
@@ -205,8 +205,8 @@ static int on_frame(nghttp2_session *ses, const nghttp2_frame *frame, void *arg)
     return 0;
 }
 
-static int on_data_chunk(nghttp2_session *ses, uint8_t flags, int32_t id, const uint8_t *p, size_t n,
-                         void *arg)
+static int on_data_chunk(nghttp2_session *ses, uint8_t flags, int32_t id, const uint8_t *p,
+                         size_t n, void *arg)
 {
     (void)flags;
     struct http_conn *c = arg;
@@ -333,9 +333,9 @@ static void h2_respond(struct http_stream *s, unsigned status, const struct http
 {
     nghttp2_nv nva[HTTP_HEADERS_OUT_MAX];
     char text[12];
-    snprintf(text, sizeof text, "%u", status);
     struct http_header first = HTTP_HEADER(":status", "200");
     if (status != 200) {
+        snprintf(text, sizeof text, "%u", status);
         first.value = slice_make(text, 3);
         first.lasting = false;
     }
@@ -405,8 +405,8 @@ static void h2_sweep(struct http_conn *c, msec now)
     if (h->goaway == GOAWAY_SAID && now - h->goaway_at >= GOAWAY_WAIT_MS) {
         h->goaway = GOAWAY_LEAVING; /* fill() closes after the last stream */
         nghttp2_submit_goaway(h->session, NGHTTP2_FLAG_NONE,
-                              nghttp2_session_get_last_proc_stream_id(h->session),
-                              NGHTTP2_NO_ERROR, NULL, 0);
+                              nghttp2_session_get_last_proc_stream_id(h->session), NGHTTP2_NO_ERROR,
+                              NULL, 0);
         conn_mark_dirty(c);
     }
 }

@@ -50,8 +50,8 @@ enum err listener_bind_tcp(const char *host, uint16_t port, int *ret_fd, struct 
     const struct addrinfo hints = {
         .ai_family = AF_UNSPEC,
         .ai_socktype = SOCK_STREAM,
-        .ai_flags = AI_PASSIVE | AI_NUMERICSERV |
-                    (strcmp(host, "localhost") == 0 ? 0 : AI_NUMERICHOST),
+        .ai_flags =
+            AI_PASSIVE | AI_NUMERICSERV | (strcmp(host, "localhost") == 0 ? 0 : AI_NUMERICHOST),
     };
     struct addrinfo *list = NULL;
     const char *name = host[0] != '\0' ? host : "::";

@@ -12,8 +12,8 @@
 
 struct http_server;
 
-/* Return a listening, non-blocking, close-on-exec socket. `host` is an IP address (without brackets)
- * or "localhost"; "" means all addresses. Port 0 lets the kernel choose. */
+/* Return a listening, non-blocking, close-on-exec socket. `host` is an IP address (without
+ * brackets) or "localhost"; "" means all addresses. Port 0 lets the kernel choose. */
 enum err listener_bind_tcp(const char *host, uint16_t port, int *ret_fd, struct why *why);
 /* The same for a unix socket; a socket file that nobody listens on is replaced. */
 enum err listener_bind_unix(const char *path, int *ret_fd, struct why *why);

@@ -84,8 +84,8 @@ struct http_stream {
 struct http_stream *stream_new(struct http_conn *c);
 /* Tell the handler, and give the stream back to the pool. */
 void stream_close(struct http_stream *s, enum http_close why);
-/* Free what the pool holds. */
-void stream_pool_free(struct list *pool);
+/* Free what the server's pools hold. */
+void stream_pools_free(struct http_server *sv);
 
 /* Add a request header, or note that the list is larger than `max`. Pseudo headers of HTTP/2 go
  * to their own fields. */
@@ -179,6 +179,8 @@ struct http_server {
     struct list dirty;
     struct list stream_pool;
     uint32_t stream_pool_n;
+    struct segment *segment_pool;
+    uint32_t segment_pool_n;
     uint8_t *read_buf;  /* HTTP_READ_CHUNK, for whichever connection reads */
     struct buf scratch; /* the send buffer of whichever connection sends */
     struct loop_timer sweep_timer;

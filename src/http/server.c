@@ -109,7 +109,7 @@ void http_server_free(struct http_server *sv)
         conn_reap(LIST_ENTRY(sv->conns.next, struct http_conn, link));
     loop_remove_round_end(sv->loop, on_round_end, sv);
     loop_timer_fini(&sv->sweep_timer);
-    stream_pool_free(&sv->stream_pool);
+    stream_pools_free(sv);
     h2_shared_free(sv->h2_shared);
     buf_fini(&sv->scratch);
     free(sv->read_buf);

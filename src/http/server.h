@@ -1,13 +1,13 @@
 /* http/server.h -- the connections of one loop that speak HTTP/1.1 or HTTP/2 to us.
  *
- * Both protocols arrive on the same port without TLS-level negotiation: the first bytes tell which it
- * is (HTTP/2 "with prior knowledge"). One server per loop thread; its connections never change
+ * Both protocols arrive on the same port without TLS-level negotiation: the first bytes tell which
+ * it is (HTTP/2 "with prior knowledge"). One server per loop thread; its connections never change
  * thread. Memory of a connection is bounded by the limits below in both directions. Everything is
  * sent once per loop round.
  *
- * Client PINGs are policed as grpc-go does: pings that come closer than `ping_min_ms` (or closer than
- * two hours while no stream is open) are strikes, sending data or headers clears them, and the third
- * strike ends the connection with ENHANCE_YOUR_CALM "too_many_pings".
+ * Client PINGs are policed as grpc-go does: pings that come closer than `ping_min_ms` (or closer
+ * than two hours while no stream is open) are strikes, sending data or headers clears them, and the
+ * third strike ends the connection with ENHANCE_YOUR_CALM "too_many_pings".
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
@@ -34,9 +34,9 @@ struct http_config {
     uint32_t header_bytes_max;     /* HTTP/1 request line and headers [1 MiB] */
     uint32_t h2_header_bytes_max;  /* header list of one HTTP/2 request [64 KiB] */
     uint64_t body_bytes_max;       /* request body unless the stream says otherwise [2 MiB] */
-    uint32_t send_buffer_max;      /* bytes taken from streams before the socket takes them [64 KiB] */
+    uint32_t send_buffer_max;      /* bytes taken from streams before they are sent [64 KiB] */
     uint32_t stream_low_water;     /* `drain` is called when a stream's queue is below [64 KiB] */
-    uint64_t conn_queue_max;       /* queued answers per connection; then streams are refused [64 MiB] */
+    uint64_t conn_queue_max;       /* queued per connection; then streams are refused [64 MiB] */
     msec first_request_timeout_ms; /* to complete handshake and preface, or HTTP/1 headers [30 s] */
     msec idle_timeout_ms;          /* an HTTP/1 connection between requests [no limit] */
     msec ping_min_ms;              /* least time between a client's PINGs [5 s] */

@@ -11,7 +11,8 @@
 
 #define STREAM_POOL_MAX 4096
 #define STREAM_TEXT_KEEP 4096 /* a pooled stream keeps header memory up to this */
-#define SEGMENT_MIN 512
+#define SEGMENT_MIN 512       /* bytes of a pooled segment */
+#define SEGMENT_POOL_MAX 1024
 #define HEADER_OVERHEAD 32 /* what RFC 9113 counts for an entry beside its bytes */
 
 /* ---- life -------------------------------------------------------------------------------- */
@@ -43,18 +44,43 @@ static void stream_free(struct http_stream *s)
     free(s);
 }
 
-void stream_pool_free(struct list *pool)
+void stream_pools_free(struct http_server *sv)
 {
     struct http_stream *s;
-    LIST_FOREACH(s, pool, struct http_stream, link)
+    LIST_FOREACH(s, &sv->stream_pool, struct http_stream, link)
         stream_free(s);
-    list_init(pool);
+    for (struct segment *g = sv->segment_pool, *next; g != NULL; g = next) {
+        next = g->next;
+        free(g);
+    }
 }
 
-static void segment_free(struct segment *g)
+/* Small segments are pooled: nearly every answer needs one. */
+static struct segment *segment_new(struct http_server *sv, size_t cap)
+{
+    struct segment *g = sv->segment_pool;
+    if (cap > SEGMENT_MIN || g == NULL) {
+        cap = cap < SEGMENT_MIN ? SEGMENT_MIN : cap;
+        g = xmalloc(sizeof *g + cap);
+    } else {
+        cap = g->cap;
+        sv->segment_pool = g->next;
+        sv->segment_pool_n--;
+    }
+    *g = (struct segment){.cap = cap};
+    return g;
+}
+
+static void segment_free(struct http_server *sv, struct segment *g)
 {
     blob_unref(g->blob);
-    free(g);
+    if (g->cap != SEGMENT_MIN || sv->segment_pool_n >= SEGMENT_POOL_MAX) {
+        free(g);
+        return;
+    }
+    g->next = sv->segment_pool;
+    sv->segment_pool = g;
+    sv->segment_pool_n++;
 }
 
 static void stream_drop_queue(struct http_stream *s)
@@ -62,7 +88,7 @@ static void stream_drop_queue(struct http_stream *s)
     while (s->seg_head != NULL) {
         struct segment *g = s->seg_head;
         s->seg_head = g->next;
-        segment_free(g);
+        segment_free(s->conn->server, g);
     }
     s->seg_tail = NULL;
     s->conn->queued -= s->pending;
@@ -339,7 +365,8 @@ void http_stream_respond_full(struct http_stream *s, unsigned status,
     if (n != 0)
         memcpy(all, headers, n * sizeof *headers);
     int len = snprintf(length, sizeof length, "%zu", body.n);
-    all[n] = (struct http_header){slice_str("content-length"), slice_make(length, (size_t)len), false};
+    all[n] =
+        (struct http_header){slice_str("content-length"), slice_make(length, (size_t)len), false};
     bool empty = body.n == 0 || s->no_body;
     http_stream_respond(s, status, all, n + (status != 204 && status != 304), empty);
     if (empty)
@@ -382,9 +409,7 @@ void http_stream_write(struct http_stream *s, struct slice data)
         return;
     struct segment *g = s->seg_tail;
     if (g == NULL || g->blob != NULL || g->cap - g->off - g->n < data.n) {
-        size_t cap = data.n < SEGMENT_MIN ? SEGMENT_MIN : data.n;
-        g = xmalloc(sizeof *g + cap);
-        *g = (struct segment){.cap = cap};
+        g = segment_new(s->conn->server, data.n);
         stream_append(s, g);
     }
     memcpy(g->data + g->off + g->n, data.p, data.n);
@@ -396,8 +421,9 @@ void http_stream_write_blob(struct http_stream *s, struct blob *blob)
 {
     if (!stream_takes_body(s) || blob->n == 0)
         return;
-    struct segment *g = xmalloc(sizeof *g);
-    *g = (struct segment){.blob = blob_ref(blob), .n = blob->n};
+    struct segment *g = segment_new(s->conn->server, 0);
+    g->blob = blob_ref(blob);
+    g->n = blob->n;
     stream_append(s, g);
     stream_queued(s, blob->n);
 }
@@ -471,7 +497,7 @@ void stream_pull(struct http_stream *s, struct buf *to, size_t n)
         s->seg_head = g->next;
         if (s->seg_head == NULL)
             s->seg_tail = NULL;
-        segment_free(g);
+        segment_free(s->conn->server, g);
     }
     if (s->above_water && s->pending < s->conn->server->cfg.stream_low_water) {
         s->above_water = false;

@@ -2,9 +2,9 @@
  *
  * A stream belongs to its server's loop thread. It lives from the `request` callback of the server
  * until its `close` callback returns, or, when the handler gave it none, until it was answered.
- * An answer may be given inside a callback or later. Bytes that are queued leave together at the end
- * of the loop's round. Calls on a stream whose peer has gone do nothing; `close` follows.
- * No call here runs a callback before it returns.
+ * An answer may be given inside a callback or later. Bytes that are queued leave together at the
+ * end of the loop's round. Calls on a stream whose peer has gone do nothing; `close` follows. No
+ * call here runs a callback before it returns.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef HTTP_STREAM_H
 #define HTTP_STREAM_H
@@ -35,13 +35,13 @@ enum http_reset {
     HTTP_RESET_ENHANCE_YOUR_CALM = 11,
 };
 
-/* What a handler wants to hear of a stream. Each function may be NULL; with neither `data` nor `body`
- * the request's body is thrown away. */
+/* What a handler wants to hear of a stream. Each function may be NULL; with neither `data` nor
+ * `body` the request's body is thrown away. */
 struct http_handler {
     /* Some of the body, lent. `end` with the last part, which may be empty. Bytes count against the
      * flow-control window until http_stream_consume() gives them back. */
     void (*data)(struct http_stream *s, struct slice data, bool end);
-    /* In place of `data`: the whole body, once, lent. Bounded by the body limit, consumed by itself. */
+    /* In place of `data`: the whole body, once, lent; bounded by the body limit. */
     void (*body)(struct http_stream *s, struct slice body);
     /* The queue of the answer fell under the low-water mark after it had been above it. */
     void (*drain)(struct http_stream *s);
@@ -49,21 +49,20 @@ struct http_handler {
     void (*close)(struct http_stream *s, enum http_close why);
 };
 
-/* A header of an answer; HTTP/2 needs the name in lower case. `lasting` promises that name and value
- * outlive the stream (string literals), which saves a copy. */
+/* A header of an answer; HTTP/2 needs the name in lower case. `lasting` promises that name and
+ * value outlive the stream (string literals), which saves a copy. */
 struct http_header {
     struct slice name, value;
     bool lasting;
 };
 
 #define HTTP_HEADER(n, v)                                                                          \
-    ((struct http_header){{(const uint8_t *)(n), sizeof(n) - 1},                                   \
-                          {(const uint8_t *)(v), sizeof(v) - 1},                                   \
-                          true})
+    ((struct http_header){                                                                         \
+        {(const uint8_t *)(n), sizeof(n) - 1}, {(const uint8_t *)(v), sizeof(v) - 1}, true})
 
 /* ---- the request ------------------------------------------------------------------------- */
 
-/* Set who hears of the stream, and its user pointer; from within the `request` callback or later. */
+/* Set who hears of the stream, and its user pointer; within the `request` callback or later. */
 void http_stream_handle(struct http_stream *s, const struct http_handler *h, void *user);
 void *http_stream_user(const struct http_stream *s);
 struct http_server *http_stream_server(const struct http_stream *s);
@@ -98,9 +97,9 @@ void http_stream_consume(struct http_stream *s, size_t n);
 
 /* ---- the answer --------------------------------------------------------------------------- */
 
-/* Send the status and headers; with `end` the answer is complete. HTTP/1 answers that go on are sent
- * chunked unless a content-length is among the headers. The names connection, date, transfer-encoding
- * are the stream's own business. */
+/* Send the status and headers; with `end` the answer is complete. HTTP/1 answers that go on are
+ * sent chunked unless a content-length is among the headers. The names connection, date,
+ * transfer-encoding are the stream's own business. */
 void http_stream_respond(struct http_stream *s, unsigned status, const struct http_header *headers,
                          size_t n, bool end);
 /* The whole answer at once, with its content-length. A HEAD request gets no body. */

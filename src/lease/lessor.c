@@ -1,8 +1,8 @@
 /* lease/lessor.c -- leases by id, keys by name, and a heap of what runs out next.
  *
  * I1: on the primary every lease stands in the heap once, at heap_at; elsewhere the heap is empty.
- * I2: the due time in the heap is never later than the lease's own. A renewal only moves the latter;
- *     the heap learns of it when the lease comes to the top. So a renewal costs one look-up.
+ * I2: the due time in the heap is never later than the lease's own. A renewal only moves the
+ *     latter; the heap learns of it when the lease comes to the top. So it costs one look-up.
  * I3: every attached key is in `keys` and in the list of its lease.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "lease/lessor.h"

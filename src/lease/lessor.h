@@ -1,10 +1,11 @@
 /* lease/lessor.h -- who holds which lease, which keys hang on it, and when it runs out.
  *
- * Pure: time comes in as an argument, expired leases go out as a list. It deletes no key and stores
- * nothing: apply does both when the entry that grants or revokes is committed. Keys are opaque bytes.
+ * Pure: time comes in as an argument, expired leases go out as a list. It deletes no key and
+ * stores nothing: apply does both when the entry that grants or revokes is committed. Keys are
+ * opaque bytes.
  *
- * Only the primary (the raft leader) lets leases run out. Anywhere else every lease lasts forever; on
- * becoming primary each one starts anew.
+ * Only the primary (the raft leader) lets leases run out. Anywhere else every lease lasts forever;
+ * on becoming primary each one starts anew.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef LEASE_LESSOR_H
 #define LEASE_LESSOR_H
@@ -19,7 +20,7 @@
 #include "base/types.h"
 
 #define LESSOR_TTL_MAX_S INT64_C(9000000000)
-#define LESSOR_RETRY_MS 3000     /* an expired lease that is still there is reported again after this */
+#define LESSOR_RETRY_MS 3000     /* until an expired lease that is still there is reported again */
 #define LESSOR_FOREVER INT64_MAX /* a deadline or a span that never comes */
 
 struct lessor; /* opaque: fields live in lessor.c */
@@ -50,27 +51,29 @@ MUST_USE enum err lessor_revoke(struct lessor *l, lease_id id);
  * Its present expiry stays. ERR_LEASE_NOT_FOUND. */
 MUST_USE enum err lessor_checkpoint(struct lessor *l, lease_id id, int64_t remaining_s);
 
-/* Attach `key` (copied) to the lease, taking it from any other. ERR_LEASE_NOT_FOUND: nothing changed. */
+/* Attach `key` (copied) to the lease, taking it from any other. ERR_LEASE_NOT_FOUND. */
 MUST_USE enum err lessor_attach(struct lessor *l, lease_id id, struct slice key);
 void lessor_detach(struct lessor *l, struct slice key); /* of no lease: does nothing */
 
 /* ---- time, on the primary ------------------------------------------------------------------- */
 
-/* Become primary: each lease gets its checkpointed remainder, or else its full TTL, plus `extend_ms`. */
+/* Become primary: each lease gets its checkpointed remainder or else its full TTL, plus
+ * `extend_ms`. */
 void lessor_promote(struct lessor *l, msec now, msec extend_ms);
 void lessor_demote(struct lessor *l);
 bool lessor_is_primary(const struct lessor *l);
 
-/* Start the lease anew and return the TTL granted. A checkpointed remainder is forgotten here; whoever
- * replicates checkpoints proposes one of 0 when lessor_get() shows a remainder. ERR_NOT_LEADER where not
- * primary, ERR_LEASE_NOT_FOUND also for a lease that has run out and is not yet revoked. */
+/* Start the lease anew and return the TTL granted; what a promotion gave on top stays. A
+ * checkpointed remainder is forgotten here; whoever replicates checkpoints proposes one of 0 when
+ * lessor_get() shows a remainder. ERR_NOT_LEADER where not primary, ERR_LEASE_NOT_FOUND also for a
+ * lease that has run out and is not yet revoked. */
 MUST_USE enum err lessor_renew(struct lessor *l, lease_id id, msec now, int64_t *ret_ttl_s);
 
 /* Return when lessor_expire() will next have something, or LESSOR_FOREVER. */
 msec lessor_next_expiry(struct lessor *l);
 
-/* Put up to `max` leases that have run out by `now` into `ret_ids`, the earliest first, and return how
- * many. The same lease is reported again only LESSOR_RETRY_MS later. */
+/* Put up to `max` leases that have run out by `now` into `ret_ids`, the earliest first, and return
+ * how many. The same lease is reported again only LESSOR_RETRY_MS later. */
 size_t lessor_expire(struct lessor *l, msec now, lease_id *ret_ids, size_t max);
 
 /* ---- looking -------------------------------------------------------------------------------- */
@@ -86,8 +89,8 @@ lease_id lessor_lease_of(const struct lessor *l, struct slice key);
 /* Visit all leases, the first to run out first. `visit` must not change the lessor. */
 void lessor_each(const struct lessor *l, void (*visit)(void *arg, lease_id id), void *arg);
 
-/* Visit the keys of a lease in bytewise order; none if there is no such lease. `key` is lent to `visit`,
- * which must not change the lessor. */
+/* Visit the keys of a lease in bytewise order; none if there is no such lease. `key` is lent to
+ * `visit`, which must not change the lessor. */
 void lessor_each_key(const struct lessor *l, lease_id id,
                      void (*visit)(void *arg, struct slice key), void *arg);
 

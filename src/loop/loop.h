@@ -19,9 +19,9 @@ struct event_base;
 struct loop *loop_new(void);
 void loop_free(struct loop *l); /* NULL is fine; the loop is not running */
 
-/* Run until loop_stop(). After each round of ready events, and before it sleeps again, the loop calls
- * each round-end hook once: the place for work that is cheaper once a batch. The hook that was
- * added last runs first, so that a lower room (the HTTP server, which sends) comes after those
+/* Run until loop_stop(). After each round of ready events, and before it sleeps again, the loop
+ * calls each round-end hook once: the place for work that is cheaper once a batch. The hook that
+ * was added last runs first, so that a lower room (the HTTP server, which sends) comes after those
  * that use it. Messages that were posted before loop_stop() are run before loop_run() returns. */
 void loop_run(struct loop *l);
 void loop_stop(struct loop *l);

@@ -1,7 +1,10 @@
 /* mvcc/hash.h -- HashKV: one checksum over the retained history up to a revision.
  *
- * Equal on all members at equal revision and compaction. Rows are fed in order; a row at or below the
- * compacted revision counts only if it is its key's newest up to `rev`.
+ * Equal on all members at equal revision and compaction. Rows are fed in order; a row at or below
+ * the compacted revision counts only if it is its key's newest up to `rev`.
+ *
+ * The lock may be let go between rows. If meanwhile mvcc_store_compacted() went above `rev`, the
+ * index no longer knows what counts: the hash is of no use, and the answer is ERR_COMPACTED.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MVCC_HASH_H
 #define MVCC_HASH_H

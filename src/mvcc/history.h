@@ -1,7 +1,7 @@
 /* mvcc/history.h -- one key and its revisions, packed. Private to this room.
  *
- * Most keys have one revision, so that one lies in the same piece of memory as the key's bytes; only
- * a second one makes an array.
+ * Most keys have one revision, so that one lies in the same piece of memory as the key's bytes;
+ * only a second one makes an array.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MVCC_HISTORY_H
 #define MVCC_HISTORY_H

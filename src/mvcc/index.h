@@ -1,8 +1,8 @@
 /* mvcc/index.h -- every key in order, and where each of its revisions stands in the history.
  *
- * A B+tree in memory. It is the one structure that threads share: the member writes it under a write
- * lock, readers look under a read lock (the lock is the server's; nothing here knows of it). A
- * reader names the revision it reads at, so what is newer is invisible to it.
+ * A B+tree in memory. It is the one structure that threads share: the member writes it under a
+ * write lock, readers look under a read lock (the lock is the server's; nothing here knows of it).
+ * A reader names the revision it reads at, so what is newer is invisible to it.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MVCC_INDEX_H
 #define MVCC_INDEX_H
@@ -32,7 +32,8 @@ struct key_range {
 };
 
 /* Return the range that a request names: no range_end is the one key, "\0" is all from `key` on.
- * `scratch` (owned by the caller, which frees it) holds the bytes of an end that had to be made. */
+ * `scratch` (owned by the caller, which frees it) holds the bytes of an end that had to be made: of
+ * the one key. It may be NULL where range_end is not empty. */
 struct key_range key_range_make(struct slice key, struct slice range_end, struct buf *scratch);
 bool key_range_is_empty(const struct key_range *r);
 bool key_range_has(const struct key_range *r, struct slice key);
@@ -62,8 +63,9 @@ int64_t mvcc_index_keys(const struct mvcc_index *ix);
 
 /* Forget what a compaction at `rev` makes unneeded: of each key, all that is older than its newest
  * revision <= rev, and that one too if it is a tombstone with main < rev. Works through at most
- * `keys_max` keys from `cursor` (the next key to visit; empty at first) and leaves the cursor where it stopped.
- * `drop` gets the pos of each revision forgotten. Return true when the last key was done. */
+ * `keys_max` keys from `cursor` (the next key to visit; empty at first) and leaves the cursor where
+ * it stopped. `drop` gets the pos of each revision forgotten. Return true when the last key was
+ * done. */
 MUST_USE bool mvcc_index_compact(struct mvcc_index *ix, revision rev, struct buf *cursor,
                                  size_t keys_max, void (*drop)(void *arg, int64_t pos), void *arg);
 

@@ -33,7 +33,7 @@ struct range_plan {
 
 /* ---- the request ---------------------------------------------------------------------------- */
 
-/* Return the order to sort in; RANGE_NONE if key order, in which rows are found, is what is asked. */
+/* Return the order to sort in; RANGE_NONE for key order, in which rows are found. */
 static enum range_order req_order(const struct range_req *req)
 {
     if (req->target == RANGE_KEY)

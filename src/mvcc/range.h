@@ -33,8 +33,8 @@ struct range_plan;
 MUST_USE enum err range_plan_new(const struct mvcc_store *s, const struct range_req *req,
                                  revision current, struct arena *a, struct range_plan **ret_plan);
 
-/* Look at up to `keys_max` more keys; under the lock, which may be let go between steps. Set *ret_done.
- * ERR_COMPACTED if a compaction overtook it meanwhile. */
+/* Look at up to `keys_max` more live keys; under the lock, which may be let go between steps. Set
+ * *ret_done. ERR_COMPACTED if a compaction overtook it meanwhile. */
 MUST_USE enum err range_plan_step(struct range_plan *p, const struct mvcc_store *s, size_t keys_max,
                                   bool *ret_done);
 
@@ -43,9 +43,10 @@ bool range_plan_more(const struct range_plan *p);
 revision range_plan_revision(const struct range_plan *p); /* the revision it reads at */
 size_t range_plan_rows(const struct range_plan *p);       /* how many rows fetch will emit */
 
-/* Emit the rows in their final order until `emit` returns false. With keys_only the value is empty and the
- * lease is 0 (nothing is read); with count_only nothing is emitted. Rows are lent to `emit`. May be called
- * again to go on after the last row emitted. An emit that returns false has taken its row. */
+/* Emit the rows in their final order until `emit` returns false. With keys_only the value is empty
+ * and the lease is 0 (nothing is read); with count_only nothing is emitted. Rows are lent to
+ * `emit`. May be called again to go on after the last row emitted. An emit that returns false has
+ * taken its row. */
 MUST_USE enum err range_plan_fetch(struct range_plan *p, struct kv_reader *r,
                                    bool (*emit)(void *arg, const struct kv_row *row), void *arg);
 

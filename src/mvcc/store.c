@@ -279,7 +279,8 @@ bool mvcc_compact_step(struct mvcc_store *s, struct kv_writer *w, size_t keys_ma
 {
     invariant(s->writer == NULL);
     if (s->phase == COMPACT_INDEX) {
-        if (mvcc_index_compact(s->index, s->compacted, &s->cursor, keys_max, doomed_add, &s->doomed))
+        if (mvcc_index_compact(s->index, s->compacted, &s->cursor, keys_max, doomed_add,
+                               &s->doomed))
             s->phase = COMPACT_ROWS;
     } else if (s->phase == COMPACT_ROWS && compact_rows(s, w, rows_max)) {
         mark_put(w, FINISHED, s->compacted);

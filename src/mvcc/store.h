@@ -1,12 +1,12 @@
 /* mvcc/store.h -- the versioned key space: revisions, transactions, ranges, compaction.
  *
- * Pure: rows live behind iface/backend.h, time and threads do not exist. The store is written by its
- * owner only. What readers on other threads may call is said at each function; they hold the
+ * Pure: rows live behind iface/backend.h, time and threads do not exist. The store is written by
+ * its owner only. What readers on other threads may call is said at each function; they hold the
  * owner's read lock meanwhile ("under the lock"), and the owner holds the write lock around every
  * function that changes the index ("under the write lock").
  *
- * Numbers. The empty store is at revision 1. A transaction that changes anything makes the next main
- * revision; its changes get sub 0, 1, 2... The place of a row is
+ * Numbers. The empty store is at revision 1. A transaction that changes anything makes the next
+ * main revision; its changes get sub 0, 1, 2... The place of a row is
  *     pos = max(last pos + 1, main << POS_SUB_BITS)
  * so a revision's rows are found from main << POS_SUB_BITS on, whatever their count.
  * SPDX-License-Identifier: Apache-2.0 */
@@ -30,7 +30,7 @@ struct mvcc_store;
 struct mvcc_store *mvcc_store_new(void);
 void mvcc_store_free(struct mvcc_store *s);
 
-/* ---- loading at start: every row ascending, then the two compaction marks of the meta bucket ---- */
+/* ---- loading at start: every row ascending, then the two compaction marks of bucket meta ---- */
 
 void mvcc_store_load(struct mvcc_store *s, const struct kv_row *row);
 /* Marks are 0 where the bucket has none. If `scheduled` > `finished` a compaction is pending. */
@@ -44,8 +44,8 @@ const struct mvcc_index *mvcc_store_index(const struct mvcc_store *s);
 
 /* ---- transactions; one at a time, under the write lock from begin to end ---- */
 
-/* A change of the transaction. Slices are lent by whoever called put or delete, or by the store, until
- * the next begin. prev.version is 0 where there was no live key before. */
+/* A change of the transaction. Slices are lent by whoever called put or delete, or by the store,
+ * until the next begin. prev.version is 0 where there was no live key before. */
 struct mvcc_change {
     struct kv_row row;
     struct mvcc_rev prev;
@@ -53,7 +53,8 @@ struct mvcc_change {
 
 void mvcc_txn_begin(struct mvcc_store *s, struct kv_writer *w);
 
-/* Put. The caller has checked the lease and the ignore_ flags. The slices stay lent until the next begin. */
+/* Put. The caller has checked the lease and the ignore_ flags. The slices stay lent until the next
+ * begin. */
 void mvcc_txn_put(struct mvcc_store *s, struct slice key, struct slice value, lease_id lease);
 
 /* Delete all live keys of the range, in key order. Return how many. */
@@ -67,17 +68,17 @@ revision mvcc_txn_end(struct mvcc_store *s, const struct mvcc_change **ret_chang
 
 /* ---- compaction ---- */
 
-/* Schedule a compaction at `rev`: reads below it fail from now on. ERR_COMPACTED if rev is not above
- * the last one (0 on a store that was never compacted is accepted and does nothing), ERR_FUTURE_REV
- * if it is above the current revision. Writes the mark to the meta bucket. */
+/* Schedule a compaction at `rev`: reads below it fail from now on. ERR_COMPACTED if rev is not
+ * above the last one (0 on a store that was never compacted is accepted and does nothing),
+ * ERR_FUTURE_REV if it is above the current revision. Writes the mark to the meta bucket. */
 MUST_USE enum err mvcc_compact(struct mvcc_store *s, struct kv_writer *w, revision rev);
 
 /* True while rows wait to be removed. */
 bool mvcc_compact_pending(const struct mvcc_store *s);
 
 /* Do one bounded piece of the pending compaction, the index first and then the rows: at most
- * `keys_max` keys looked at, or `rows_max` rows removed. Under the write lock. Return true when that
- * finished it; the finished mark is then written. */
+ * `keys_max` keys looked at, or `rows_max` rows removed. Under the write lock. Return true when
+ * that finished it; the finished mark is then written. */
 MUST_USE bool mvcc_compact_step(struct mvcc_store *s, struct kv_writer *w, size_t keys_max,
                                 size_t rows_max);
 

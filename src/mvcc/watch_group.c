@@ -296,7 +296,7 @@ static void find_ranges(struct watch_group *g, struct watch_slot *s, struct slic
     find_ranges(g, s->right, key);
 }
 
-/* All nodes are found before the first is visited, since a visit may change the map and the tree. */
+/* All nodes are found before the first is visited: a visit may change the map and the tree. */
 void watch_group_match(struct watch_group *g, struct slice key,
                        void (*visit)(void *arg, struct watch_node *n), void *arg)
 {

@@ -20,10 +20,12 @@ struct watch_node {
 struct watch_group *watch_group_new(void);
 void watch_group_free(struct watch_group *g); /* its nodes are gone already */
 
-/* `range_end` as in a watch request: empty is the one key, "\0" all from `key` on. Copies the bytes. */
+/* `range_end` as in a watch request: empty is the one key, "\0" all from `key` on. The bytes
+ * are copied. */
 void watch_group_add(struct watch_group *g, struct watch_node *n, struct slice key,
                      struct slice range_end);
-void watch_group_remove(struct watch_group *g, struct watch_node *n); /* in no group: does nothing */
+/* Of a node that is in no group: does nothing. */
+void watch_group_remove(struct watch_group *g, struct watch_node *n);
 
 /* Visit every node that wants `key`. `visit` may remove the node that it was given. */
 void watch_group_match(struct watch_group *g, struct slice key,

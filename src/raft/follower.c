@@ -63,12 +63,6 @@ static enum err handle_heartbeat(struct raft *r, const struct raft_message *m)
     return ERR_OK;
 }
 
-static bool conf_state_has(const struct raft_conf_state *cs, member_id id)
-{
-    return raft_ids_has(&cs->voters, id) || raft_ids_has(&cs->learners, id) ||
-           raft_ids_has(&cs->voters_outgoing, id);
-}
-
 /* Take up the snapshot, unless our log is as good. */
 static bool restore_snapshot(struct raft *r, const struct raft_snapshot *s)
 {

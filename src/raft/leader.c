@@ -13,6 +13,11 @@ static bool send_snapshot(struct raft *r, struct progress *p)
     struct raft_snapshot s = {0};
     if (log_snapshot(&r->log, &s) != ERR_OK)
         return false; /* there will be one later */
+    if (!conf_state_has(&s.meta.conf_state, p->id)) {
+        /* From before it was added: it would refuse it, and we would send it again and again. */
+        raft_snapshot_fini(&s);
+        return false;
+    }
     progress_become_snapshot(p, s.meta.index);
     struct raft_snapshot *owned = xmalloc(sizeof *owned);
     *owned = s;

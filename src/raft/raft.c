@@ -49,13 +49,13 @@ static struct raft *raft_make(const struct raft_options *o)
 }
 
 /* Take up the stored term, vote, commit and applied index. The commit index is not synced with each
- * change, so the owner's state may stand for more: what is applied was committed. */
+ * change, so it may be behind: what is applied, and what the log has dropped, was committed. */
 static enum err raft_load(struct raft *r, const struct raft_hard_state *hs, raft_index applied)
 {
     raft_index base = r->log.committed;
     raft_index commit = hs->commit > applied ? hs->commit : applied;
-    if ((applied != 0 && applied < base) || (hs->commit != 0 && hs->commit < base))
-        return ERR_DAMAGED;
+    if (applied != 0 && applied < base)
+        return ERR_DAMAGED; /* entries that we would have to apply are gone */
     if (commit > log_last_index(&r->log))
         return ERR_DAMAGED;
     /* A log that begins behind a given snapshot may be empty, and we in no term yet. */
@@ -435,7 +435,9 @@ static bool message_is_sound(const struct raft *r, const struct raft_message *m)
     case RAFT_MSG_APP:
         return append_is_sound(m);
     case RAFT_MSG_APP_RESP:
-        return m->reject || m->index <= log_last_index(&r->log) || m->term != r->term;
+        /* If we led this term before a crash, it may have entries that we lost. */
+        return m->reject || m->index <= log_last_index(&r->log) || m->term != r->term ||
+               r->role != RAFT_LEADER;
     case RAFT_MSG_SNAP:
         return snapshot_is_sound(m);
     default:

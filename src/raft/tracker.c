@@ -301,6 +301,12 @@ enum err conf_state_validate(const struct raft_conf_state *cs, struct why *why)
     return ERR_OK;
 }
 
+bool conf_state_has(const struct raft_conf_state *cs, member_id id)
+{
+    return raft_ids_has(&cs->voters, id) || raft_ids_has(&cs->learners, id) ||
+           raft_ids_has(&cs->voters_outgoing, id);
+}
+
 void tracker_restore(struct tracker *t, const struct raft_conf_state *cs, raft_index last_index)
 {
     tracker_fini(t);

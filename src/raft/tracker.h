@@ -46,6 +46,8 @@ enum conf_step conf_change_step(const struct raft_conf_change *cc);
 
 /* Fail with ERR_INVALID for a configuration that no sequence of changes leads to. */
 MUST_USE enum err conf_state_validate(const struct raft_conf_state *cs, struct why *why);
+/* True if `id` is a voter or learner in `cs`. */
+bool conf_state_has(const struct raft_conf_state *cs, member_id id);
 /* Replace all by `cs`, which is valid; every progress is new. */
 void tracker_restore(struct tracker *t, const struct raft_conf_state *cs, raft_index last_index);
 

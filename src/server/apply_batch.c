@@ -126,6 +126,8 @@ static void answer(struct server *s, struct server_call *call, struct apply_resu
     protobuf_c_message_pack(r->response, call->response->p);
 }
 
+static void batch_commit(struct server *s);
+
 static void apply_request(struct server *s, const struct raft_entry *e)
 {
     ProtobufCMessage *msg;
@@ -138,6 +140,11 @@ static void apply_request(struct server *s, const struct raft_entry *e)
     }
     const Etcdserverpb__InternalRaftRequest *req = (const void *)msg;
     struct apply_result r;
+    if (req->compaction != NULL && published_revision(s) != mvcc_store_revision(s->kv)) {
+        /* What is compacted must be published, or readers of the newest revision would fail. */
+        batch_commit(s);
+        kvdb_begin(s->kvdb);
+    }
     pthread_rwlock_wrlock(&s->index_lock);
     applier_apply(s->applier, req, s->now, s->arena, &r);
     pthread_rwlock_unlock(&s->index_lock);
@@ -245,13 +252,9 @@ static void answer_all(struct server *s)
     }
 }
 
-void member_apply(struct server *s, const struct raft_entry *entries, size_t n)
+static void batch_commit(struct server *s)
 {
     struct why why = {""};
-    kvdb_begin(s->kvdb);
-    for (size_t i = 0; i < n && !atomic_load(&s->failed); i++)
-        if (entries[i].index > s->applied_index)
-            apply_entry(s, &entries[i]);
     store_applied(s);
     if (kvdb_commit(s->kvdb, &why) != ERR_OK) {
         member_fail(s, "the key database cannot be written", why.text);
@@ -260,4 +263,13 @@ void member_apply(struct server *s, const struct raft_entry *entries, size_t n)
     publish(s);
     feed_post(s, mvcc_store_revision(s->kv));
     answer_all(s);
+}
+
+void member_apply(struct server *s, const struct raft_entry *entries, size_t n)
+{
+    kvdb_begin(s->kvdb);
+    for (size_t i = 0; i < n && !atomic_load(&s->failed); i++)
+        if (entries[i].index > s->applied_index)
+            apply_entry(s, &entries[i]);
+    batch_commit(s);
 }

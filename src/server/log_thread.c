@@ -1,22 +1,28 @@
-/* server/log_thread.c -- the only writer of log.db: everything that has come meanwhile in one
- * transaction, one sync.
+/* server/log_thread.c -- writing log.db: everything that has come meanwhile in one transaction, one sync.
+ *
+ * The log thread writes, beside the member's own work. A few entries that come alone, in a cluster of one voter, are
+ * written by the member itself: nothing else is to be done meanwhile, and two changes of threads are saved. log.db has
+ * one user at a time: the member takes it only while the log thread has nothing.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
 #include "server/metrics_priv.h"
 #include "server/server_priv.h"
 
-enum log_kind { LOG_APPEND, LOG_TRIM, LOG_STOP };
+enum {
+    ALONE_MAX = 4, /* entries that the member writes itself */
+    COMMIT_LAG_MAX = 10000, /* entries that the stored commit index may lag behind */
+};
 
-/* Goes to the log thread, and an append comes back to the member when it is on disk. */
+/* Goes to the log thread, and comes back to the member when it is on disk. */
 struct log_job {
     struct server_task task;
-    enum log_kind kind;
+    bool stop;       /* end the thread; does not come back */
     uint64_t number; /* of the ready */
     bool has_hard_state;
     struct raft_hard_state hard_state;
     struct raft_entries entries;
-    raft_index index; /* LOG_TRIM */
+    raft_index trim; /* let go of the entries up to here; 0: none */
     enum err err;
     struct why why;
 };
@@ -29,117 +35,158 @@ static void job_free(struct log_job *job)
 
 /* ---- member thread ---------------------------------------------------------------------- */
 
+/* Readies become durable in their order: one without anything to sync counts as soon as those before it do. */
+static void report_durable(struct server *s, uint64_t number)
+{
+    if (s->log_in_flight == 0 && s->log_unsynced > number)
+        number = s->log_unsynced;
+    if (number != 0)
+        raft_persisted(s->raft, number);
+}
+
 static void appended(struct server *s, struct server_task *t)
 {
     struct log_job *job = CONTAINER_OF(t, struct log_job, task);
+    s->log_in_flight--;
     if (job->err != ERR_OK)
         member_fail(s, "the log cannot be written", job->why.text);
     else
-        raft_persisted(s->raft, job->number);
+        report_durable(s, job->number);
     job_free(job);
 }
 
-static void job_post(struct server *s, struct log_job *job)
+/* Commit indexes alone need not be durable: now and then one goes with an append, so that a restart need not wait for
+ * all of the log to be committed again. The log is never trimmed beyond the stored one. */
+static void take_hard_state(struct server *s, const struct raft_ready *rd)
 {
-    mailbox_post(s->log_inbox, &job->task.link);
+    if (!rd->has_hard_state)
+        return;
+    const struct raft_hard_state *was = &s->hard_state, *now = &rd->hard_state;
+    if (now->term != was->term || now->vote != was->vote ||
+        now->commit > s->stored_commit + COMMIT_LAG_MAX)
+        s->hard_state_due = true;
+    s->hard_state = *now;
+}
+
+static struct log_job *job_new(struct server *s, struct raft_ready *rd)
+{
+    struct log_job *job = xcalloc(1, sizeof *job);
+    job->task.run = appended;
+    job->number = rd->number;
+    job->has_hard_state = s->hard_state_due || s->trim_index != 0;
+    job->hard_state = s->hard_state;
+    job->entries = rd->entries;
+    job->trim = s->trim_index;
+    rd->entries = (struct raft_entries){0};
+    if (job->has_hard_state)
+        s->stored_commit = s->hard_state.commit;
+    s->hard_state_due = false;
+    s->trim_index = 0;
+    return job;
+}
+
+static void job_write(struct server *s, struct log_job *job)
+{
+    int64_t start = clock_now_us();
+    logdb_trim(s->logdb, job->trim);
+    job->err = logdb_append(s->logdb, job->has_hard_state ? &job->hard_state : NULL,
+                            job->entries.v, job->entries.n, &job->why);
+    metric_observe(&metric_wal_fsync, (double)(clock_now_us() - start) / 1e6);
 }
 
 void log_append(struct server *s, struct raft_ready *rd)
 {
-    if (!rd->has_hard_state && rd->entries.n == 0) {
-        raft_persisted(s->raft, rd->number);
+    take_hard_state(s, rd);
+    if (!rd->must_sync && rd->entries.n == 0) {
+        s->log_unsynced = rd->number;
+        report_durable(s, 0);
         return;
     }
-    struct log_job *job = xcalloc(1, sizeof *job);
-    job->kind = LOG_APPEND;
-    job->task.run = appended;
-    job->number = rd->number;
-    job->has_hard_state = rd->has_hard_state;
-    job->hard_state = rd->hard_state;
-    job->entries = rd->entries;
-    rd->entries = (struct raft_entries){0};
-    job_post(s, job);
+    struct log_job *job = job_new(s, rd);
+    if (s->log_in_flight++ == 0 && job->entries.n <= ALONE_MAX && raft_single_voter(s->raft)) {
+        job_write(s, job);
+        appended(s, &job->task);
+    } else {
+        mailbox_post(s->log_inbox, &job->task.link);
+    }
 }
 
 void log_trim(struct server *s, raft_index index)
 {
-    struct log_job *job = xcalloc(1, sizeof *job);
-    job->kind = LOG_TRIM;
-    job->index = index;
-    job_post(s, job);
+    s->trim_index = index; /* goes with the next append */
 }
 
 void log_stop(struct server *s)
 {
     struct log_job *job = xcalloc(1, sizeof *job);
-    job->kind = LOG_STOP;
-    job_post(s, job);
+    job->stop = true;
+    mailbox_post(s->log_inbox, &job->task.link);
 }
 
 /* ---- log thread ------------------------------------------------------------------------- */
 
-/* What one transaction will hold. */
+/* What one transaction will hold: a job that others were added to. */
 struct group {
+    struct log_job all;
     struct list jobs;
-    struct raft_entries entries;
-    const struct raft_hard_state *hard_state;
 };
 
 static void group_write(struct server *s, struct group *g)
 {
     if (list_is_empty(&g->jobs))
         return;
-    struct why why = {""};
-    int64_t start = clock_now_us();
-    enum err e = logdb_append(s->logdb, g->hard_state, g->entries.v, g->entries.n, &why);
-    metric_observe(&metric_wal_fsync, (double)(clock_now_us() - start) / 1e6);
+    job_write(s, &g->all);
     struct log_job *job;
     LIST_FOREACH (job, &g->jobs, struct log_job, task.link) {
         list_unlink(&job->task.link);
-        job->err = e;
-        job->why = why;
+        job->err = g->all.err;
+        job->why = g->all.why;
         mailbox_post(s->inbox, &job->task.link);
     }
-    raft_entries_cut(&g->entries, 0);
-    g->hard_state = NULL;
+    raft_entries_cut(&g->all.entries, 0);
+    g->all.has_hard_state = false;
+    g->all.trim = 0;
 }
 
 static void group_add(struct server *s, struct group *g, struct log_job *job)
 {
-    bool follows = job->entries.n == 0 || g->entries.n == 0 ||
-                   job->entries.v[0].index == g->entries.v[g->entries.n - 1].index + 1;
+    struct raft_entries *all = &g->all.entries;
+    bool follows = job->entries.n == 0 || all->n == 0 ||
+                   job->entries.v[0].index == all->v[all->n - 1].index + 1;
     if (!follows)
         group_write(s, g); /* these entries replace some of those */
-    raft_entries_add(&g->entries, job->entries.v, job->entries.n);
-    if (job->has_hard_state)
-        g->hard_state = &job->hard_state;
+    raft_entries_add(all, job->entries.v, job->entries.n);
+    if (job->has_hard_state) {
+        g->all.has_hard_state = true;
+        g->all.hard_state = job->hard_state;
+    }
+    if (job->trim != 0)
+        g->all.trim = job->trim;
     list_add_tail(&g->jobs, &job->task.link);
 }
 
 void *log_main(void *arg)
 {
     struct server *s = arg;
-    struct group g = {.hard_state = NULL};
+    struct group *g = xcalloc(1, sizeof *g);
     struct list jobs;
-    list_init(&g.jobs);
+    list_init(&g->jobs);
     list_init(&jobs);
     for (bool stop = false; !stop;) {
         mailbox_take(s->log_inbox, &jobs, MSEC_NEVER);
         struct log_job *job;
         LIST_FOREACH (job, &jobs, struct log_job, task.link) {
             list_unlink(&job->task.link);
-            if (job->kind == LOG_APPEND) {
-                group_add(s, &g, job);
-                continue;
-            }
-            if (job->kind == LOG_TRIM)
-                logdb_trim(s->logdb, job->index);
-            else
+            if (job->stop) {
                 stop = true;
-            job_free(job);
+                job_free(job);
+            } else {
+                group_add(s, g, job);
+            }
         }
-        group_write(s, &g);
+        group_write(s, g);
     }
-    raft_entries_fini(&g.entries);
+    raft_entries_fini(&g->all.entries);
+    free(g);
     return NULL;
 }

@@ -83,6 +83,12 @@ struct server {
     struct raft *raft;
     struct raft_ready ready;
     struct entry_cache cache;
+    struct raft_hard_state hard_state; /* the newest */
+    bool hard_state_due;               /* its term or vote is not handed to the log yet */
+    raft_index stored_commit;          /* the newest commit index handed to the log */
+    raft_index trim_index;             /* goes with the next append; 0: none */
+    size_t log_in_flight;  /* appends that the log thread has */
+    uint64_t log_unsynced; /* the newest ready that needs no sync of its own */
     struct lessor *lessor;
     struct cluster *cluster;
     struct applier *applier;
@@ -164,7 +170,8 @@ void upkeep_compaction_scheduled(struct server *s);
 
 /* ---- log_thread.c, keeper.c ---- */
 void *log_main(void *arg);
-void log_append(struct server *s, struct raft_ready *rd); /* takes what it needs out of rd */
+/* Make the ready durable, then raft_persisted(). Takes the entries out of rd. */
+void log_append(struct server *s, struct raft_ready *rd);
 void log_trim(struct server *s, raft_index index);
 void log_stop(struct server *s);
 void *keeper_main(void *arg);

@@ -75,8 +75,9 @@ static enum err make_dirs(const char *path, struct why *why)
         p = slash ? slash : p + strlen(p);
         buf_clear(&part);
         buf_add(&part, path, (size_t)(p - path));
-        if (mkdir(buf_cstr(&part), 0700) == -1 && errno != EEXIST && !exists(buf_cstr(&part)))
-            return fail(why, "create directory", path, errno);
+        int code = mkdir(buf_cstr(&part), 0700) == -1 ? errno : 0;
+        if (code != 0 && code != EEXIST && !exists(buf_cstr(&part)))
+            return fail(why, "create directory", path, code);
     }
     return ERR_OK;
 }

@@ -74,7 +74,8 @@ MUST_USE enum err logdb_append(struct logdb *db, const struct raft_hard_state *h
                                const struct raft_entry *entries, size_t n, struct why *why);
 
 /* Let go of the entries up to `index`, which is not above the last. Lazy: later appends remove them
- * bit by bit in their own transactions. An index below an earlier one does nothing. */
+ * in their own transactions, 64 or some more at a time; fewer are left until it is worth it. An index
+ * below an earlier one does nothing. */
 void logdb_trim(struct logdb *db, raft_index index);
 
 /* Forget all entries and begin anew behind (index, term), which a snapshot stands for, with this hard

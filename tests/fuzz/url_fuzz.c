@@ -29,7 +29,7 @@ static void check_members(const char *text)
     size_t n;
     struct why why;
     if (cluster_parse(text, &members, &n, &why) == ERR_OK)
-        cluster_free(members, n);
+        initial_cluster_free(members, n);
 }
 
 static void check_duration(const char *text)

@@ -296,8 +296,8 @@ size_t mem_backend_rows(const struct mem_backend *b)
     return b->rows.n;
 }
 
-void mem_backend_each(const struct mem_backend *b, bool (*visit)(void *arg, const struct kv_row *row),
-                      void *arg)
+void mem_backend_each(const struct mem_backend *b,
+                      bool (*visit)(void *arg, const struct kv_row *row), void *arg)
 {
     rows_scan(&b->rows, 0, INT64_MAX, visit, arg);
 }

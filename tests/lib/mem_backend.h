@@ -21,7 +21,7 @@ struct kv_reader *mem_backend_reader(const struct mem_backend *b);
 void mem_reader_free(struct kv_reader *r); /* NULL is fine */
 
 /* Visit every row, ascending, as they are now. */
-void mem_backend_each(const struct mem_backend *b, bool (*visit)(void *arg, const struct kv_row *row),
-                      void *arg);
+void mem_backend_each(const struct mem_backend *b,
+                      bool (*visit)(void *arg, const struct kv_row *row), void *arg);
 
 #endif

@@ -48,8 +48,24 @@ static void refuses_the_rest(void **state)
 {
     (void)state;
     static const char *const rows[] = {
-        "", "-", "+", "5", ".", ".s", "s", "1x", "1s ", " 1s", "--1s", "1s-2s", "3000000h",
-        "9223372036854775808ns", "99999999999999999999s", "1e3s", "0x1s", "zz",
+        "",
+        "-",
+        "+",
+        "5",
+        ".",
+        ".s",
+        "s",
+        "1x",
+        "1s ",
+        " 1s",
+        "--1s",
+        "1s-2s",
+        "3000000h",
+        "9223372036854775808ns",
+        "99999999999999999999s",
+        "1e3s",
+        "0x1s",
+        "zz",
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         nsec span;

@@ -66,7 +66,8 @@ static void means_what_systemd_makes_of_it(void **state)
         {"A=${B}$C\n", "1:A=<${B}$C>\n"},
         {"A=b#c\n", "1:A=<b#c>\n"},
         {"A=\"b\"#c\n", "1:A=<b#c>\n"},
-        {"A=\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\n", "1:A=<\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80>\n"},
+        {"A=\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\n",
+         "1:A=<\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80>\n"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         AUTO(buf) struct buf seen = BUF_INIT;

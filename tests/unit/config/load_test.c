@@ -75,8 +75,8 @@ static void flag_forms(void **state)
         const char *args;
         bool pre_vote;
     } bools[] = {
-        {"-pre-vote", true},    {"--pre-vote=true", true},   {"--pre-vote=T", true},
-        {"--pre-vote=1", true}, {"--pre-vote=false", false}, {"--pre-vote=0|--name|x", false},
+        {"-pre-vote", true},     {"--pre-vote=true", true},   {"--pre-vote=T", true},
+        {"--pre-vote=1", true},  {"--pre-vote=false", false}, {"--pre-vote=0|--name|x", false},
         {"--pre-vote=F", false},
     };
     for (size_t i = 0; i < ARRAY_LEN(bools); i++) {
@@ -124,8 +124,9 @@ static void wrong_flags(void **state)
                        "unix, or unixs: foo"},
         {"--feature-gates|Nope=true",
          "invalid value \"Nope=true\" for flag -feature-gates: unrecognized feature gate: Nope"},
-        {"--feature-gates|LeaseCheckpoint", "invalid value \"LeaseCheckpoint\" for flag "
-                                            "-feature-gates: missing bool value for LeaseCheckpoint"},
+        {"--feature-gates|LeaseCheckpoint",
+         "invalid value \"LeaseCheckpoint\" for flag "
+         "-feature-gates: missing bool value for LeaseCheckpoint"},
         {"--feature-gates|LeaseCheckpoint=x",
          "invalid value \"LeaseCheckpoint=x\" for flag -feature-gates: invalid value of "
          "LeaseCheckpoint=x, err: strconv.ParseBool: parsing \"x\": invalid syntax"},
@@ -160,9 +161,12 @@ static void actions(void **state)
         const char *args;
         enum config_result result;
     } rows[] = {
-        {"--version", CONFIG_PRINT_VERSION},     {"-version", CONFIG_PRINT_VERSION},
-        {"--version|--name|x", CONFIG_PRINT_VERSION}, {"-h", CONFIG_PRINT_HELP},
-        {"--help", CONFIG_PRINT_HELP},           {"--name|x|-help|--nosuch", CONFIG_PRINT_HELP},
+        {"--version", CONFIG_PRINT_VERSION},
+        {"-version", CONFIG_PRINT_VERSION},
+        {"--version|--name|x", CONFIG_PRINT_VERSION},
+        {"-h", CONFIG_PRINT_HELP},
+        {"--help", CONFIG_PRINT_HELP},
+        {"--name|x|-help|--nosuch", CONFIG_PRINT_HELP},
         {"--check-config", CONFIG_CHECKED_OK},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -204,12 +208,11 @@ static void losers_are_told(void **state)
                                              .env = "ETCD_NAME=e|ETCD_MAX_TXN_OPS=5",
                                              .conf = "\nETCD_NAME=c\nETCD_MAX_TXN_OPS=5\n",
                                              .yaml = "name: y\n"});
-    assert_true(has_note(&l, LOG_INFO_,
-                         "name (c.yml:1) is overridden by --name (command line)"));
-    assert_true(has_note(&l, LOG_INFO_,
-                         "ETCD_NAME (environment) is overridden by --name (command line)"));
-    assert_true(has_note(&l, LOG_INFO_,
-                         "ETCD_NAME (etcd.conf:2) is overridden by --name (command line)"));
+    assert_true(has_note(&l, LOG_INFO_, "name (c.yml:1) is overridden by --name (command line)"));
+    assert_true(
+        has_note(&l, LOG_INFO_, "ETCD_NAME (environment) is overridden by --name (command line)"));
+    assert_true(
+        has_note(&l, LOG_INFO_, "ETCD_NAME (etcd.conf:2) is overridden by --name (command line)"));
     assert_int_equal(count_notes(&l, LOG_INFO_), 3); /* the same value twice is no news */
     assert_int_equal(l.cfg->max_txn_ops, 5);
     loaded_fini(&l);
@@ -604,8 +607,9 @@ static void check_config(void **state)
                "flag provided but not defined: -nosuch");
     load_fails((struct given){.args = "--nosuch|--check-config"}, CONFIG_ERROR, 78,
                "flag provided but not defined: -nosuch");
-    load_fails((struct given){.args = "--check-config", .conf = "ETCD_NAME=n\nETCD_METRICS='b\n"
-                                                                "'\nETCD_MAX_TXN_OPS=x\n"},
+    load_fails((struct given){.args = "--check-config",
+                              .conf = "ETCD_NAME=n\nETCD_METRICS='b\n"
+                                      "'\nETCD_MAX_TXN_OPS=x\n"},
                CONFIG_ERROR, 78,
                "etcd.conf:4: invalid value \"x\" for ETCD_MAX_TXN_OPS: parse error");
     load_fails((struct given){.args = "--check-config", .conf = "\nETCD_ELECTION_TIMEOUT=60000\n"},

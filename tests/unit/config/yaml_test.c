@@ -36,8 +36,11 @@ static void nothing_is_fine(void **state)
 {
     (void)state;
     static const char *const rows[] = {
-        "", "# nothing\n", "---\n", "null\n", "name:\nwal-dir: ~\ncors: null\nmax-wals:\n"
-        "client-transport-security:\n",
+        "",
+        "# nothing\n",
+        "---\n",
+        "null\n",
+        "name:\nwal-dir: ~\ncors: null\nmax-wals:\nclient-transport-security:\n",
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct loaded l = load_yaml(rows[i]);
@@ -104,8 +107,7 @@ static void mistakes(void **state)
 #define OF_JSON "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal "
     static const char *const rows[][2] = {
         {"name: [\n", TO_JSON "line 1: did not find expected node content"},
-        {"name: a\n\tfoo: b\n",
-         TO_JSON "line 2: found a tab character that violates indentation"},
+        {"name: a\n\tfoo: b\n", TO_JSON "line 2: found a tab character that violates indentation"},
         {"a: b: c\n", TO_JSON "line 1: mapping values are not allowed in this context"},
         {"name: \"a\n", TO_JSON "line 2: found unexpected end of stream"},
         {"- a\n- b\n", OF_JSON "array into Go value of type embed.configYAML"},
@@ -230,14 +232,10 @@ static void huge_and_binary(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(yaml_and_json),
-        cmocka_unit_test(nothing_is_fine),
-        cmocka_unit_test(forms_of_values),
-        cmocka_unit_test(security_is_nested),
-        cmocka_unit_test(mistakes),
-        cmocka_unit_test(old_keys),
-        cmocka_unit_test(deep_nesting),
-        cmocka_unit_test(bombs_of_aliases),
+        cmocka_unit_test(yaml_and_json),   cmocka_unit_test(nothing_is_fine),
+        cmocka_unit_test(forms_of_values), cmocka_unit_test(security_is_nested),
+        cmocka_unit_test(mistakes),        cmocka_unit_test(old_keys),
+        cmocka_unit_test(deep_nesting),    cmocka_unit_test(bombs_of_aliases),
         cmocka_unit_test(huge_and_binary),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);

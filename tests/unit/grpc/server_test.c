@@ -170,8 +170,8 @@ static void add_message(struct buf *b, const char *text)
 static struct h2c_stream *call_raw(struct client *c, const char *path, const char *name,
                                    const char *value, const void *p, size_t n, bool end)
 {
-    const char *const h[] = {"content-type", "application/grpc", "te", "trailers", name, value,
-                             NULL};
+    const char *const h[] = {
+        "content-type", "application/grpc", "te", "trailers", name, value, NULL};
     return h2c_request(c, "POST", path, h, p, n, end);
 }
 
@@ -413,8 +413,7 @@ static void deadline_ends_the_call(void **state)
     rig_until(&r, holds, NULL);
     assert_true(grpc_call_deadline(svc.held) < loop_now(r.loop) + 1000);
     rig_until_closed(&r, s);
-    assert_true(buf_has(&s->headers,
-                        "grpc-status: 4\ngrpc-message: context deadline exceeded\n"));
+    assert_true(buf_has(&s->headers, "grpc-status: 4\ngrpc-message: context deadline exceeded\n"));
     assert_int_equal(svc.code, GRPC_DEADLINE_EXCEEDED);
     assert_true(buf_has(&far->trailers, "grpc-status: 0\n"));
     stop(&r);

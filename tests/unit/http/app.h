@@ -15,7 +15,7 @@
 struct app {
     unsigned requests, closes, drains, conns_closed;
     enum http_close last_close;
-    struct http_stream *held;   /* of /hold, /stream and /slow-body */
+    struct http_stream *held; /* of /hold, /stream and /slow-body */
     size_t unconsumed, data_bytes;
     bool data_end;
     size_t to_write; /* what /stream still has to queue */

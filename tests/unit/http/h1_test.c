@@ -171,9 +171,8 @@ static void bad_requests_are_refused(void **state)
     expect_an_error_and("\x16\x03\x01\x02", bad); /* a TLS client */
     expect_an_error_and("GET / HTTP/1.1\r\n\r\n", "400 Bad Request: missing required Host header");
     expect_an_error_and("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\nzz\r\n", bad);
-    expect_an_error_and("POST / HTTP/1.1\r\n" HOST
-                        "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
-                        bad);
+    expect_an_error_and(
+        "POST / HTTP/1.1\r\n" HOST "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", bad);
 }
 
 static void huge_header_is_431(void **state)

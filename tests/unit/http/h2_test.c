@@ -18,7 +18,7 @@ static void add_frame(struct buf *b, uint8_t type, uint8_t flags, uint32_t id, c
                       size_t n)
 {
     const uint8_t head[9] = {
-        (uint8_t)(n >> 16), (uint8_t)(n >> 8),   (uint8_t)n,         type,       flags,
+        (uint8_t)(n >> 16),  (uint8_t)(n >> 8),   (uint8_t)n,         type,       flags,
         (uint8_t)(id >> 24), (uint8_t)(id >> 16), (uint8_t)(id >> 8), (uint8_t)id};
     buf_add(b, head, sizeof head);
     buf_add(b, p, n);
@@ -212,7 +212,7 @@ static void slow_handler_holds_the_sender_back(void **state)
     rig_fini(&r);
 }
 
-/* Streams that end with unconsumed bytes give them back to the connection: twice its window passes. */
+/* Streams that end with unconsumed bytes give them back: twice the connection's window passes. */
 static void abandoned_bytes_return_to_the_connection(void **state)
 {
     size_t n = 512 * 1024;

@@ -1,8 +1,8 @@
 /* tests/unit/http/rig.h -- a server on a loop, and scripted clients turned by the same loop.
  *
- * Clients hold one end of a socket pair. rig_until() runs the loop until a condition holds; after each
- * round the clients read and write what they can. No thread and no sleep: a condition that does not
- * come true within RIG_PATIENCE_MS fails the test.
+ * Clients hold one end of a socket pair. rig_until() runs the loop until a condition holds; after
+ * each round the clients read and write what they can. No thread and no sleep: a condition that
+ * does not come true within RIG_PATIENCE_MS fails the test.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef TESTS_UNIT_HTTP_RIG_H
 #define TESTS_UNIT_HTTP_RIG_H

@@ -31,7 +31,8 @@ static void put(struct fixture *f, const char *key, const char *value, lease_id 
 /* a, b, c, d at revisions 2, 3, 4, 5; then c again at 6. */
 static void fixture_init(struct fixture *f)
 {
-    *f = (struct fixture){.backend = mem_backend_new(), .s = mvcc_store_new(), .arena = arena_new()};
+    *f = (struct fixture){.backend = mem_backend_new(), .s = mvcc_store_new()};
+    f->arena = arena_new();
     f->w = mem_backend_writer(f->backend);
     put(f, "a", "z", 1);
     put(f, "b", "x", 2);

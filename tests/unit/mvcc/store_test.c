@@ -53,7 +53,7 @@ static struct key_range range_of(const char *begin, const char *end)
     return (struct key_range){.begin = slice_str(begin), .end = slice_str(end)};
 }
 
-static revision delete(struct fixture *f, const char *begin, const char *end, int64_t expected)
+static revision del(struct fixture *f, const char *begin, const char *end, int64_t expected)
 {
     const struct mvcc_change *changes;
     size_t n;
@@ -111,7 +111,7 @@ static void empty_store_is_at_revision_one(void **state)
     assert_int_equal(put(&f, "a", "1"), 2);
     assert_int_equal(put(&f, "a", "1"), 3);
     assert_int_equal(get(&f, "a", 3).version, 2);
-    assert_int_equal(delete(&f, "x", "z", 0), 3);
+    assert_int_equal(del(&f, "x", "z", 0), 3);
     fixture_fini(&f);
 }
 
@@ -154,7 +154,7 @@ static void a_deleted_key_starts_anew(void **state)
     fixture_init(&f);
     put(&f, "k", "1");
     put(&f, "k", "2");
-    delete (&f, "k", "l", 1);
+    del(&f, "k", "l", 1);
     assert_int_equal(get(&f, "k", 4).version, 0);
     assert_int_equal(get(&f, "k", 3).version, 2);
     put(&f, "k", "3");
@@ -164,7 +164,7 @@ static void a_deleted_key_starts_anew(void **state)
     fixture_fini(&f);
 }
 
-/* More changes than a revision has places push the next revision's rows back, but not its number. */
+/* More changes than a revision has places push the next rows back, but not the revision. */
 static void places_follow_each_other(void **state)
 {
     (void)state;
@@ -206,9 +206,9 @@ static void compact_keeps_the_newest_and_drops_tombstones(void **state)
     fixture_init(&f);
     put(&f, "a", "1");
     put(&f, "a", "2");
-    delete (&f, "a", "b", 1);
+    del(&f, "a", "b", 1);
     put(&f, "b", "1");
-    delete (&f, "b", "c", 1);
+    del(&f, "b", "c", 1);
     put(&f, "c", "1");
     assert_int_equal(mvcc_compact(f.s, f.w, 6), ERR_OK);
     assert_int_equal(mark_get(&f, "scheduledCompactRev"), 6);
@@ -232,7 +232,7 @@ static void a_compaction_goes_on_after_a_restart(void **state)
     fixture_init(&f);
     for (int i = 0; i < 10; i++)
         put(&f, i % 2 ? "odd" : "even", "v");
-    delete (&f, "odd", "ode", 1);
+    del(&f, "odd", "ode", 1);
     put(&f, "even", "last");
     assert_int_equal(mvcc_compact(f.s, f.w, 13), ERR_OK);
     assert_false(mvcc_compact_step(f.s, f.w, 100, 100));
@@ -281,7 +281,7 @@ static void a_mark_may_be_above_the_newest_row(void **state)
     fixture_fini(&f);
 }
 
-/* ---- HashKV ----------------------------------------------------------------------------------- */
+/* ---- HashKV -------------------------------------------------------------------------------- */
 
 struct hashing {
     struct mvcc_hash h;
@@ -327,14 +327,14 @@ static void hash_is_upstreams(void **state)
     mvcc_txn_put(f.s, slice_str("c"), slice_str("x"), 0);
     mvcc_txn_put(f.s, slice_str("d"), slice_str("y"), 0);
     assert_int_equal(mvcc_txn_end(f.s, &c, &n), 4);
-    delete (&f, "b", "c", 1);
+    del(&f, "b", "c", 1);
     put_lease(&f, "a", "3", 7587851234567890123);
     put(&f, "b", "again");
     char value[301];
     memset(value, 'v', 300);
     value[300] = '\0';
     put(&f, "long", value);
-    delete (&f, "c", "d", 1);
+    del(&f, "c", "d", 1);
     assert_int_equal(put(&f, "e", ""), 10);
     assert_int_equal(hash_at(&f, 0), 4275361861);
     assert_int_equal(hash_at(&f, 6), 560523952);

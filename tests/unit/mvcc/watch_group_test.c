@@ -119,7 +119,7 @@ static void ten_thousand_keys_and_a_thousand_on_one(void **state)
     free(w);
 }
 
-/* ---- random watchers against looking at each one ---------------------------------------------- */
+/* ---- random watchers against looking at each one -------------------------------------------- */
 
 enum { WATCHERS = 200, STEPS = 4000 };
 

@@ -1,0 +1,163 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""What releases after 3.4 brought, and the differential test can therefore not compare.
+
+Row ids are those of the feature list. Where the server is upstream's 3.4, all of it is skipped.
+"""
+import hashlib
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
+import proto  # noqa: E402
+from harness import equal  # noqa: E402
+from proto import pb  # noqa: E402
+
+KEYS = 500
+
+
+def range_stream(server, client):
+    """G2: chunks in order, the first small, header and count on the last alone."""
+    for i in range(KEYS):
+        client.put(b"rs/%04d" % i, b"x" * 5000)
+    whole = client.get(b"rs/", range_end=b"rs0")
+    stub = client.channel.unary_stream(
+        "/etcdserverpb.KV/RangeStream", request_serializer=lambda m: m.SerializeToString(),
+        response_deserializer=pb().RangeStreamResponse.FromString)
+    chunks = [m.range_response for m in
+              stub(pb().RangeRequest(key=b"rs/", range_end=b"rs0"), timeout=20)]
+    equal([kv.key for c in chunks for kv in c.kvs], [kv.key for kv in whole.kvs], "the keys")
+    if len(chunks) < 3 or len(chunks[0].kvs) > 10:
+        raise AssertionError(f"chunks of {[len(c.kvs) for c in chunks]}")
+    equal([c.HasField("header") for c in chunks], [False] * (len(chunks) - 1) + [True], "headers")
+    equal([c.count for c in chunks], [0] * (len(chunks) - 1) + [KEYS], "counts")
+
+
+def range_stream_refusals(server, client):
+    """E65."""
+    for request, text in ((pb().RangeRequest(key=b"a", sort_order=2), "custom sort orders"),
+                          (pb().RangeRequest(key=b"a", min_mod_revision=1), "revision filters")):
+        code, details, _ = client.unary_raw("/etcdserverpb.KV/RangeStream",
+                                            request.SerializeToString())
+        equal((code, details), ("UNIMPLEMENTED", f"RangeStream does not support {text}"))
+
+
+def unknown_sort_options(server, client):
+    """A25; 3.4.23 panics on an unknown target."""
+    for target, order in ((9, 0), (-1, 1), (0, -1), (0, 7)):
+        code, details, _ = client.call("range", pb().RangeRequest(
+            key=b"a", sort_target=target, sort_order=order))
+        equal((code, details), ("INVALID_ARGUMENT", "etcdserver: invalid sort option"))
+
+
+def watch_from_a_negative_revision(server, client):
+    """A54: one reply, created and canceled, with the reason."""
+    stream = client.watch()
+    stream.send(pb().WatchRequest(create_request=pb().WatchCreateRequest(
+        key=b"a", start_revision=-1)))
+    reply = stream.wait(lambda got: got and got[0])
+    equal((reply.created, reply.canceled, reply.watch_id), (True, True, -1))
+    if not reply.cancel_reason:
+        raise AssertionError("no reason")
+    stream.close()
+
+
+def status_fields(server, client):
+    """Q16, Q17."""
+    status = client.must("status")
+    equal(status.dbSizeQuota, 2 << 30, "the default quota")
+    equal(status.downgradeInfo.enabled, False)
+    equal(status.raftAppliedIndex, status.raftIndex, "applied and committed")
+    if not status.version.startswith("3.7."):
+        raise AssertionError(status.version)
+    harness.wait_for(lambda: client.must("status").storageVersion.startswith("3.7."),
+                     text="the storage version")
+
+
+def headers_are_filled(server, client):
+    """Q23: the headers that 3.4 leaves out."""
+    member = client.must("status").header.member_id
+    for method in ("alarm", "member_list", "leases", "hashkv"):
+        header = client.must(method).header
+        equal(header.member_id, member, method)
+        if header.raft_term < 2:
+            raise AssertionError(f"{method}: term {header.raft_term}")
+
+
+def hash_revision(server, client):
+    """Q19."""
+    now = client.put(b"h", b"1").header.revision
+    client.put(b"h", b"2")
+    equal(client.must("hashkv", pb().HashKVRequest(revision=now)).hash_revision, now)
+    equal(client.must("hashkv").hash_revision, now + 1)
+
+
+def auth_is_off(server, client):
+    """G29, E31."""
+    status = client.must("auth_status")
+    equal((status.enabled, status.authRevision), (False, status.authRevision))
+    code, details, _ = client.call("authenticate", pb().AuthenticateRequest(name="a", password="b"))
+    equal((code, details), ("FAILED_PRECONDITION", "etcdserver: authentication is not enabled"))
+
+
+def snapshot_version(server, client):
+    """Q21, and the checksum at the end."""
+    digest, held, version = hashlib.sha256(), b"", None
+    for reply in client.snapshot():
+        digest.update(held)
+        held, version = reply.blob, reply.version or version
+    equal(held, digest.digest(), "the last message")
+    if not (version or "").startswith("3."):
+        raise AssertionError(f"storage version {version!r}")
+
+
+def health_service(server, client):
+    """G51."""
+    stub = client.channel.unary_unary(
+        "/grpc.health.v1.Health/Check", request_serializer=lambda m: m.SerializeToString(),
+        response_deserializer=pb().HealthCheckResponse.FromString)
+    equal(stub(pb().HealthCheckRequest(), timeout=10).status, 1, "SERVING")
+
+
+def metadata(server, client):
+    """Q25, Q26: a leader is demanded and there; a client names its version."""
+    request = pb().RangeRequest(key=b"a")
+    for pair in (("hasleader", "true"), ("client-api-version", "3.7.1"), ("token", "none")):
+        code, details, _ = client.call("range", request, metadata=[pair])
+        equal((code, details), ("OK", ""), pair)
+
+
+def progress_notify(server, client):
+    """A63: a watcher that asked for it hears of progress though nothing happened."""
+    stream = client.watch()
+    stream.send(pb().WatchRequest(create_request=pb().WatchCreateRequest(
+        key=b"quiet", progress_notify=True)))
+    replies = stream.wait(lambda got: len(got) >= 2 and list(got))
+    equal((len(replies[1].events), replies[1].created, replies[1].watch_id), (0, False, 0))
+    stream.close()
+
+
+def main():
+    suite = harness.Suite(limit_s=120)
+    upstream = harness.is_upstream(harness.server_path())
+    server = client = None
+    if not upstream:
+        server = harness.Server(args=["--watch-progress-notify-interval=200ms"]).start()
+        client = proto.Client(server.endpoint)
+    for test in (range_stream, range_stream_refusals, unknown_sort_options,
+                 watch_from_a_negative_revision, status_fields, headers_are_filled, hash_revision,
+                 auth_is_off, snapshot_version, health_service, metadata, progress_notify):
+        suite.run(skip_all if upstream else test, server, client, name=test.__name__)
+    if server:
+        client.close()
+        suite.run(server.close, name="the_server_stops_cleanly")
+    suite.finish()
+
+
+def skip_all(*_):
+    raise harness.Skip("the server is upstream's 3.4")
+
+
+if __name__ == "__main__":
+    main()
