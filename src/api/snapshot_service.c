@@ -106,7 +106,6 @@ static void on_spooled(struct server_snapshot *ss)
         call_fail(c, ss->err);
     } else {
         c->user = s; /* from here on the call's end frees it */
-        log_info("sending database snapshot to client", LOG_UINT("total-bytes", ss->size));
         snapshot_pump(s);
     }
     call_release(c);

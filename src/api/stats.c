@@ -71,6 +71,7 @@ struct version_series {
 };
 
 static struct method_series *by_method;
+static bool timed;
 static struct version_series versions[CLIENT_VERSIONS_MAX];
 static _Atomic unsigned versions_n;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of making versions */
@@ -104,10 +105,16 @@ void stats_init(struct server *s, bool extensive)
     server_metrics_add(s, families, ARRAY_LEN(families));
     if (extensive)
         server_metrics_add(s, extensive_families, ARRAY_LEN(extensive_families));
+    timed = extensive;
     if (by_method == NULL)
         by_method = xcalloc(api_methods_n, sizeof *by_method);
     for (size_t i = 0; i < api_methods_n; i++)
         method_series_init(&by_method[i], &api_methods[i], extensive);
+}
+
+bool stats_are_timed(void)
+{
+    return timed;
 }
 
 void stats_started(const struct api_method *m)

@@ -12,6 +12,9 @@
  * out. With `extensive` the times of calls are kept too. Before the client threads start. */
 void stats_init(struct server *s, bool extensive);
 
+/* True if the times of calls are kept; else `seconds` below does not matter. */
+bool stats_are_timed(void);
+
 /* A call began; it ended with `code` after `seconds`. */
 void stats_started(const struct api_method *m);
 void stats_handled(const struct api_method *m, enum grpc_code code, double seconds);

@@ -261,17 +261,13 @@ static void deliver_end(struct call *c, size_t left)
         grpc_finish(&c->pub, GRPC_UNKNOWN, "EOF");
 }
 
-/* Keep what is left of a message, with room for the rest of it. */
+/* Keep what cannot be delivered yet. Memory grows with what came, not with what was announced. */
 static void hold(struct call *c, struct slice rest)
 {
     struct grpc_server *g = c->server;
-    if (rest.n >= GRPC_PREFIX_LEN && c->in.n == 0)
-        buf_reserve(&c->in, GRPC_PREFIX_LEN + (size_t)grpc_prefix_length(rest.p) <= g->cfg.recv_max
-                                ? GRPC_PREFIX_LEN + (size_t)grpc_prefix_length(rest.p)
-                                : rest.n);
     buf_add_slice(&c->in, rest);
     g->held += rest.n;
-    if (g->held > g->cfg.recv_held_max && c->unconsumed == 0)
+    if (g->held > g->cfg.recv_held_max && !c->paused)
         grpc_finish(&c->pub, GRPC_RESOURCE_EXHAUSTED, "grpc: too many incomplete messages");
 }
 
@@ -304,36 +300,43 @@ static void consume(struct call *c, size_t n)
         http_stream_consume(c->stream, n);
 }
 
-static void on_data(struct http_stream *s, struct slice data, bool end)
+/* Nothing is held: deliver from what came, without a copy. */
+static void deliver_lent(struct call *c, struct slice data)
 {
-    struct call *c = http_stream_user(s);
-    c->ended = end;
-    consume(c, data.n);
-    if (c->paused) {
-        if (data.n != 0)
-            hold(c, data);
-        return;
-    }
-    if (c->in.n != 0) {
-        bool gone = false;
-        c->gone = &gone;
-        hold(c, data);
-        if (gone)
-            return;
-        c->gone = NULL;
-        deliver_held(c);
-        return;
-    }
     bool gone = false;
     c->gone = &gone;
     size_t used = deliver_all(c, data, &gone);
     if (gone)
         return;
     c->gone = NULL;
-    if (end && !c->paused)
-        deliver_end(c, data.n - used);
-    else if (used < data.n)
+    if (used < data.n && (!c->ended || c->paused))
         hold(c, slice_make(data.p + used, data.n - used));
+    else if (c->ended && !c->paused)
+        deliver_end(c, data.n - used);
+}
+
+static void deliver_with_held(struct call *c, struct slice data)
+{
+    bool gone = false;
+    c->gone = &gone;
+    hold(c, data);
+    if (gone)
+        return;
+    c->gone = NULL;
+    deliver_held(c);
+}
+
+static void on_data(struct http_stream *s, struct slice data, bool end)
+{
+    struct call *c = http_stream_user(s);
+    c->ended = end;
+    consume(c, data.n);
+    if (c->paused)
+        hold(c, data);
+    else if (c->in.n != 0)
+        deliver_with_held(c, data);
+    else
+        deliver_lent(c, data);
 }
 
 static void on_drain(struct http_stream *s)
@@ -438,7 +441,10 @@ static bool check_request(struct http_stream *s)
 {
     struct slice type = http_stream_header(s, "content-type");
     struct slice method = http_stream_method(s);
-    if (!grpc_is_request(s))
+    const struct http_header plain[] = {HTTP_HEADER("content-type", "text/plain; charset=utf-8")};
+    if (!http_stream_is_http2(s))
+        http_stream_respond_full(s, 505, plain, 1, slice_str("gRPC requires HTTP/2\n"));
+    else if (!grpc_is_request(s))
         refuse(s, 415, GRPC_INVALID_ARGUMENT, "invalid gRPC request content-type \"%.*s\"",
                text_len(type), (const char *)type.p);
     else if (!slice_is(method, "POST"))

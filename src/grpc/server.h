@@ -61,7 +61,7 @@ void grpc_server_free(struct grpc_server *g);
 /* True if the request's content-type is application/grpc or one of its kinds. */
 bool grpc_is_request(const struct http_stream *s);
 /* Make the stream a call; from within the `request` callback. Answers by itself what is no proper
- * gRPC request (405, 415) or names no method (12, Unimplemented). */
+ * gRPC request (405, 415, 505 on HTTP/1) or names no method (12, Unimplemented). */
 void grpc_server_take(struct grpc_server *g, struct http_stream *s);
 
 /* ---- the request ------------------------------------------------------------------------- */

@@ -50,7 +50,9 @@ struct http_counters {
     _Atomic uint64_t conns_open, conns_accepted, conns_refused;
 };
 
-/* Return a server on `l`, which outlives it. The loop's thread (or before it runs). */
+/* Return a server on `l`, which outlives it. The loop's thread (or before it runs). It sends in a
+ * round-end hook of its own: add hooks that answer requests after this call, so that they run
+ * first. */
 struct http_server *http_server_new(struct loop *l, const struct http_config *config);
 /* Close what is open (streams get HTTP_CLOSE_LOST) and free. NULL is fine. */
 void http_server_free(struct http_server *s);

@@ -42,6 +42,8 @@ struct kv_reader_ops {
     /* Visit rows with from <= pos < to, ascending, until `visit` returns false. */
     enum err (*scan)(struct kv_reader *r, int64_t from, int64_t to,
                      bool (*visit)(void *arg, const struct kv_row *row), void *arg);
+    /* The row at `pos` will be asked for, a few rows from now. May be NULL. */
+    void (*hint)(struct kv_reader *r, int64_t pos);
 };
 /* A consistent view of the rows. */
 struct kv_reader {

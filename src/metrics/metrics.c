@@ -202,8 +202,8 @@ static void add_sample(struct buf *b, const char *name, const char *suffix, cons
     buf_add_byte(b, '\n');
 }
 
-/* The counts may move meanwhile; each is read once, so that the buckets, the last bucket and the count
- * agree with each other. */
+/* The counts may move meanwhile; each is read once, so that the buckets, the last bucket and the
+ * count agree with each other. */
 static void add_histogram(struct buf *b, const struct metric *m, const struct metric_series *s)
 {
     uint64_t count = 0;

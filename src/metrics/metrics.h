@@ -1,14 +1,14 @@
 /* metrics/metrics.h -- counters, gauges and histograms, and their text for Prometheus (0.0.4).
  *
- * A family is a static object of whoever counts with it; to be written out it is added to a registry.
- * Counting is a relaxed atomic addition: any thread, no lock, no allocation. Families with labels have
- * one series for each set of label values; a series is made once (that locks and allocates), kept by
- * its user, and counted with afterwards.
+ * A family is a static object of whoever counts with it; to be written out it is added to a
+ * registry. Counting is a relaxed atomic addition: any thread, no lock, no allocation. Families
+ * with labels have one series for each set of label values; a series is made once (that locks and
+ * allocates), kept by its user, and counted with afterwards.
  *
  *   static struct metric puts = METRIC_COUNTER("etcd_mvcc_put_total", "Total number of puts.");
  *   static const double fsync_bounds[] = METRIC_DOUBLING(0.001);
  *   static struct metric fsync = METRIC_HISTOGRAM("etcd_disk_wal_fsync_duration_seconds",
- *                                                 "The latency distributions ...", fsync_bounds, 14);
+ *                                                 "The latency distributions.", fsync_bounds, 14);
  *   metric_add(&puts, 1);
  *   metric_observe(&fsync, seconds);
  * SPDX-License-Identifier: Apache-2.0 */
@@ -30,9 +30,10 @@ struct metric_series {
     struct metric *metric;
     struct metric_series *next;
     char *labels; /* a="x",b="y", escaped; NULL: none */
-    _Atomic _Bool is_retired;
+    _Atomic bool is_retired;
     _Atomic int64_t value; /* histogram: the sum, in billionths */
-    /* Histogram: how many fell into each bucket, the last being above all bounds. Others have none. */
+    /* Histogram: how many fell into each bucket, the last being above all bounds. Others have
+     * none. */
     _Atomic uint64_t bucket[METRIC_BOUNDS_MAX + 1];
 };
 
@@ -119,8 +120,8 @@ struct metric_series *metric_series_get(struct metric *m, const char *const *val
 /* The same, with the values as arguments: metric_labels(&m, "a", "b"). */
 #define metric_labels(m, ...) metric_series_get((m), (const char *const[]){__VA_ARGS__, NULL})
 
-/* Leave a series out of the text, for a peer that is gone say. Getting it again brings it back, from
- * 0. Any thread. */
+/* Leave a series out of the text, for a peer that is gone say. Getting it again brings it back,
+ * from 0. Any thread. */
 void series_retire(struct metric_series *s);
 
 /* ---- the registry; one thread, or under the caller's lock ----------------------------------- */

@@ -9,6 +9,8 @@
 
 #define RANGE_PLAN_MAGIC 0x72616e67u
 
+enum { HINT_AHEAD = 8 }; /* rows between the hint and the fetch */
+
 struct range_item {
     struct mvcc_rev rev;
     struct slice bytes; /* the key or the value, in the arena; or nothing */
@@ -321,6 +323,8 @@ enum err range_plan_fetch(struct range_plan *p, struct kv_reader *r,
     size_t rows = range_plan_rows(p);
     for (bool go_on = true; go_on && p->next < rows;) {
         struct kv_row row;
+        if (r->ops->hint != NULL && !req_needs_no_row(p->req) && p->next + HINT_AHEAD < rows)
+            r->ops->hint(r, p->items[p->next + HINT_AHEAD].rev.pos);
         enum err e = item_row(p, &p->items[p->next], r, &row);
         if (e != ERR_OK)
             return e;

@@ -146,7 +146,7 @@ static void apply_request(struct server *s, const struct raft_entry *e)
         kvdb_begin(s->kvdb);
     }
     pthread_rwlock_wrlock(&s->index_lock);
-    applier_apply(s->applier, req, s->now, s->arena, &r);
+    applier_apply(s->applier, req, req->lease_grant ? clock_now_ms() : s->now, s->arena, &r);
     pthread_rwlock_unlock(&s->index_lock);
     if (r.n_changes != 0)
         feed_add(s, r.changes, r.n_changes);

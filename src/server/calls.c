@@ -144,7 +144,7 @@ static void lease_keep_alive(struct server *s, struct server_call *call)
     const Etcdserverpb__LeaseKeepAliveRequest *req = (const void *)call->request;
     Etcdserverpb__LeaseKeepAliveResponse resp = ETCDSERVERPB__LEASE_KEEP_ALIVE_RESPONSE__INIT;
     int64_t ttl = 0;
-    enum err e = lessor_renew(s->lessor, req->id, s->now, &ttl);
+    enum err e = lessor_renew(s->lessor, req->id, clock_now_ms(), &ttl);
     if (e != ERR_OK && e != ERR_LEASE_NOT_FOUND) {
         call_answer(s, call, e == ERR_NOT_LEADER ? ERR_NO_LEADER : e, NULL);
         return;

@@ -5,7 +5,10 @@
 #include "server/hub.h"
 #include "server/server_priv.h"
 
-enum { PLAN_KEYS = 2048 }; /* keys a hold of the index lock */
+enum {
+    PLAN_KEYS = 2048,                    /* keys a hold of the index lock */
+    ROW_CACHE_BYTES = 96 * 1024 * 1024,  /* of all client loops together */
+};
 
 /* The view of the key database lasts until the end of the loop's round. */
 static void view_end(void *arg)
@@ -77,6 +80,7 @@ enum err server_client_new(struct server *s, struct loop *loop, struct server_cl
         free(c);
         return e;
     }
+    c->cache = row_cache_new(kvdb_reader_kv(c->reader), ROW_CACHE_BYTES / server_client_threads(s));
     c->hub = hub_new(c);
     loop_on_round_end(loop, view_end, c);
     join_member(c, false);
@@ -93,6 +97,7 @@ void server_client_free(struct server_client *c)
     view_end(c);
     hub_free(c->hub);
     kvdb_reader_close(c->spare);
+    row_cache_free(c->cache);
     kvdb_reader_close(c->reader);
     free(c);
 }
@@ -135,7 +140,7 @@ enum err client_view(struct server_client *c)
 
 struct kv_reader *client_view_kv(struct server_client *c)
 {
-    return kvdb_reader_kv(c->reader);
+    return row_cache_reader(c->cache);
 }
 
 /* ---- ranges ------------------------------------------------------------------------------- */

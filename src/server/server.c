@@ -3,6 +3,7 @@
 #include "server/server.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "server/metrics_priv.h"
@@ -147,4 +148,12 @@ const char *server_cluster_version(const struct server *s)
 unsigned server_alarms(const struct server *s)
 {
     return atomic_load(&s->alarms);
+}
+
+unsigned server_client_threads(const struct server *s)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (s->cfg->client_threads != 0)
+        return (unsigned)s->cfg->client_threads;
+    return cores < 1 ? 1 : cores > CONFIG_CLIENT_THREADS_MAX ? CONFIG_CLIENT_THREADS_MAX : (unsigned)cores;
 }

@@ -50,6 +50,9 @@ const char *server_cluster_version(const struct server *s);
 /* Bit 1 << alarm type (1 NOSPACE, 2 CORRUPT) for each type that any member has raised. */
 unsigned server_alarms(const struct server *s);
 
+/* How many client loops there are to be: as configured, or one a core, at most 8. */
+unsigned server_client_threads(const struct server *s);
+
 /* Add families of other rooms, which outlive the server, to what is written out. */
 struct metric;
 void server_metrics_add(struct server *s, struct metric *const *families, size_t n);

@@ -21,6 +21,7 @@
 #include "storage/data_dir.h"
 #include "storage/kvdb.h"
 #include "storage/logdb.h"
+#include "storage/row_cache.h"
 
 enum { CLIENTS_MAX = 64 };
 
@@ -30,6 +31,7 @@ struct server_client {
     struct server *server;
     struct loop *loop;
     struct kvdb_reader *reader;
+    struct row_cache *cache; /* before the reader */
     bool view_open;
     revision view_rev; /* the newest revision that the open view is known to hold */
     struct kvdb_reader *spare; /* for server_view; NULL: in use or not made yet */

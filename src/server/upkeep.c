@@ -12,6 +12,7 @@
 
 enum {
     LEASES_A_ROUND = 20000,
+    LEASE_GRACE_MS = 10, /* the holder's TTL begins when it has the answer, and that is under way for a while */
     COMPACT_KEYS = 4096, /* index keys a step */
     COMPACT_ROWS = 256,  /* rows a step */
     VACUUM_PAGES = 128,
@@ -71,13 +72,19 @@ void upkeep_publish(struct server *s)
 
 /* ---- leases ----------------------------------------------------------------------------- */
 
+static msec lease_due(const struct server *s)
+{
+    msec next = lessor_next_expiry(s->lessor);
+    return next == LESSOR_FOREVER ? MSEC_NEVER : next + LEASE_GRACE_MS;
+}
+
 static void expire_leases(struct server *s)
 {
     static const size_t max = LEASES_A_ROUND;
-    if (!lessor_is_primary(s->lessor) || lessor_next_expiry(s->lessor) > s->now)
+    if (!lessor_is_primary(s->lessor) || lease_due(s) > s->now)
         return;
     lease_id *ids = xmalloc(max * sizeof *ids);
-    size_t n = lessor_expire(s->lessor, s->now, ids, max);
+    size_t n = lessor_expire(s->lessor, s->now - LEASE_GRACE_MS, ids, max);
     for (size_t i = 0; i < n; i++) {
         Etcdserverpb__InternalRaftRequest req = ETCDSERVERPB__INTERNAL_RAFT_REQUEST__INIT;
         Etcdserverpb__LeaseRevokeRequest revoke = ETCDSERVERPB__LEASE_REVOKE_REQUEST__INIT;
@@ -245,7 +252,7 @@ msec upkeep_run(struct server *s)
         end_wal(s);
     msec due = MSEC_NEVER;
     if (lessor_is_primary(s->lessor))
-        due = sooner(due, lessor_next_expiry(s->lessor));
+        due = sooner(due, lease_due(s));
     if (s->compactor != NULL)
         due = sooner(due, compactor_next(s->compactor));
     if (mvcc_compact_pending(s->kv))

@@ -49,17 +49,17 @@ const char *data_dir_member_path(const struct data_dir *d);
 const char *data_dir_kv_path(const struct data_dir *d);
 const char *data_dir_log_path(const struct data_dir *d);
 
-/* True if log.db was there at open: this member has started before. A new member makes log.db first,
- * then kv.db, then calls data_dir_sync(). kv.db may be missing where log.db is there: then the
- * start was cut short, and nothing was acknowledged yet unless the log has entries. */
+/* True if log.db was there at open: this member has started before. A new member makes log.db
+ * first, then kv.db, then calls data_dir_sync(). kv.db may be missing where log.db is there: then
+ * the start was cut short, and nothing was acknowledged yet unless the log has entries. */
 bool data_dir_has_log(const struct data_dir *d);
 bool data_dir_has_kv(const struct data_dir *d);
 
 /* Sync the directories, so that the names of new files last. */
 MUST_USE enum err data_dir_sync(const struct data_dir *d, struct why *why);
 
-/* Lend the sentences that open found worth a warning (a mode looser than 0700, unknown entries), one a
- * call; NULL behind the last. */
+/* Lend the sentences that open found worth a warning (a mode looser than 0700, unknown entries),
+ * one a call; NULL behind the last. */
 const char *data_dir_warning(const struct data_dir *d, size_t i);
 
 #endif

@@ -77,10 +77,10 @@ struct kvdb_checkpointer {
 
 /* ---- statements --------------------------------------------------------------------------- */
 
-static void writer_fail(struct kvdb *db, int rc, enum statement i)
+static void writer_fail(struct kvdb *db, int rc)
 {
     if (db->error == ERR_OK)
-        db->error = sql_fail(db->h, rc, statement_sql[i], &db->why);
+        db->error = sql_fail(db->h, rc, "write", &db->why);
 }
 
 /* Take back what was lent, and return the statement for binding; NULL after an error. */
@@ -96,7 +96,7 @@ static void writer_run(struct kvdb *db, enum statement i)
 {
     int rc = sql_run(db->s[i]);
     if (UNLIKELY(rc != SQLITE_OK))
-        writer_fail(db, rc, i);
+        writer_fail(db, rc);
 }
 
 /* Step to a row and lend its columns; false if there is none. */
@@ -109,7 +109,7 @@ static bool writer_step_row(struct kvdb *db, enum statement i)
     }
     sqlite3_reset(db->s[i]);
     if (rc != SQLITE_DONE)
-        writer_fail(db, rc, i);
+        writer_fail(db, rc);
     return false;
 }
 
@@ -219,7 +219,7 @@ static void writer_bucket_scan(struct kv_writer *w, const char *bucket,
     }
     sqlite3_reset(s);
     if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-        writer_fail(db, rc, S_BUCKET_SCAN);
+        writer_fail(db, rc);
 }
 
 static const struct kv_writer_ops writer_ops = {
@@ -279,7 +279,7 @@ void kvdb_rollback(struct kvdb *db)
         return; /* SQLite has rolled back by itself, or never began */
     int rc = sql_run(db->s[S_ROLLBACK]);
     if (rc != SQLITE_OK)
-        writer_fail(db, rc, S_ROLLBACK);
+        writer_fail(db, rc);
     writer_read_size(db);
 }
 

@@ -60,18 +60,19 @@ struct kv_writer *kvdb_writer(struct kvdb *db);
 /* Start the transaction. An error is remembered for kvdb_commit(). */
 void kvdb_begin(struct kvdb *db);
 
-/* Commit. Return the first error since kvdb_begin() if there was one; the transaction is then rolled
- * back, and the same error comes back from every later commit: stop the process. */
+/* Commit. Return the first error since kvdb_begin() if there was one; the transaction is then
+ * rolled back, and the same error comes back from every later commit: stop the process. */
 MUST_USE enum err kvdb_commit(struct kvdb *db, struct why *why);
 
 /* Roll back what was written since kvdb_begin(). */
 void kvdb_rollback(struct kvdb *db);
 
-/* Tell the size in bytes: of the whole file, and of what is in use in it, as of the last commit (in a
- * transaction: as of now). Costs about a microsecond. */
+/* Tell the size in bytes: of the whole file, and of what is in use in it, as of the last commit (in
+ * a transaction: as of now). Costs about a microsecond. */
 void kvdb_size(struct kvdb *db, int64_t *ret_total, int64_t *ret_in_use);
 
-/* Return the bytes of commits in the WAL, as of the last commit; when to checkpoint is judged by it. */
+/* Return the bytes of commits in the WAL, as of the last commit. To be kept below some 16 MB by
+ * checkpoints: each read looks into the WAL first, and slows down as it grows. */
 int64_t kvdb_wal_size(const struct kvdb *db);
 
 /* Give up to `pages_max` free pages back to the file system, in a transaction of its own. Called
@@ -109,14 +110,14 @@ MUST_USE enum err kvdb_reader_bucket_scan(struct kvdb_reader *r, const char *buc
                                                         struct slice value),
                                           void *arg);
 
-/* Visit all rows ascending, without their values (value is empty), until `visit` returns false: what
- * rebuilding the key index at start needs. */
+/* Visit all rows ascending, without their values (value is empty), until `visit` returns false:
+ * what rebuilding the key index at start needs. */
 MUST_USE enum err kvdb_reader_load_rows(struct kvdb_reader *r,
                                         bool (*visit)(void *arg, const struct kv_row *row),
                                         void *arg, struct why *why);
 
-/* Verify the whole file: SQLite's own check, and that (main, sub) ascend with pos. Reads everything.
- * ERR_DAMAGED with the first fault found. */
+/* Verify the whole file: SQLite's own check, and that (main, sub) ascend with pos. Reads
+ * everything. ERR_DAMAGED with the first fault found. */
 MUST_USE enum err kvdb_reader_check(struct kvdb_reader *r, struct why *why);
 
 /* ---- checkpoints: for the housekeeping thread --------------------------------------------- */
@@ -133,7 +134,7 @@ static inline void kvdb_checkpointer_auto(struct kvdb_checkpointer **cp)
 
 enum kvdb_checkpoint_mode {
     KVDB_CHECKPOINT_PASSIVE,          /* waits for nobody, nobody waits for it */
-    KVDB_CHECKPOINT_TRUNCATE_IF_IDLE, /* then cut the WAL file to nothing if no one uses it just now */
+    KVDB_CHECKPOINT_TRUNCATE_IF_IDLE, /* then cut the WAL file to nothing if no one uses it */
 };
 
 struct kvdb_checkpoint_stats {
@@ -142,9 +143,9 @@ struct kvdb_checkpoint_stats {
     bool complete;       /* all of them, and synced: every commit before the call is durable */
 };
 
-/* Copy what the WAL holds into the database file and sync both. A reader with an old snapshot may keep
- * it from being complete: call again later. The first commit after a complete one starts the WAL
- * anew, which costs that commit one sync. */
+/* Copy what the WAL holds into the database file and sync both. A reader with an old snapshot may
+ * keep it from being complete: call again later. The first commit after a complete one starts the
+ * WAL anew, which costs that commit one sync. */
 MUST_USE enum err kvdb_checkpoint(struct kvdb_checkpointer *cp, enum kvdb_checkpoint_mode mode,
                                   struct kvdb_checkpoint_stats *ret_stats, struct why *why);
 

@@ -210,7 +210,7 @@ struct order_check {
 static bool check_row(void *arg, const struct kv_row *row)
 {
     struct order_check *c = arg;
-    bool ascends = row->main > c->last.main || (row->main == c->last.main && row->sub > c->last.sub);
+    bool ascends = row->main == c->last.main ? row->sub > c->last.sub : row->main > c->last.main;
     c->is_bad = !ascends || row->pos <= 0 || row->version < 0 || row->create > row->main;
     c->last = *row;
     return !c->is_bad;
@@ -223,7 +223,8 @@ enum err kvdb_reader_check(struct kvdb_reader *r, struct why *why)
     if (e == ERR_OK)
         e = kvdb_reader_load_rows(r, check_row, &c, why);
     if (e == ERR_OK && c.is_bad)
-        e = why_set(why, ERR_DAMAGED, "'%s' is damaged: the revision at %" PRId64 " is out of order",
+        e = why_set(why, ERR_DAMAGED,
+                    "'%s' is damaged: the revision at %" PRId64 " is out of order",
                     sqlite3_db_filename(r->h, "main"), c.last.pos);
     return e;
 }

@@ -4,5 +4,6 @@ src_storage_libstorage_a_SOURCES = \
 	src/storage/kvdb.c src/storage/kvdb.h \
 	src/storage/kvdb_priv.h src/storage/kvdb_reader.c \
 	src/storage/logdb.c src/storage/logdb.h \
+	src/storage/row_cache.c src/storage/row_cache.h \
 	src/storage/snapshot_file.c src/storage/snapshot_file.h \
 	src/storage/sql.c src/storage/sql_priv.h

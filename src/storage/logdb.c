@@ -93,7 +93,7 @@ static void logdb_run(struct logdb *db, enum statement i, uint64_t a, uint64_t b
         sqlite3_bind_int64(s, k + 1, (int64_t)v[k]);
     int rc = sql_run(s);
     if (rc != SQLITE_OK)
-        logdb_fail(db, rc, statement_sql[i]);
+        logdb_fail(db, rc, "write");
 }
 
 static void logdb_begin(struct logdb *db)
@@ -126,7 +126,7 @@ static void logdb_run_append(struct logdb *db, const struct raft_entry *e)
         sqlite3_bind_null(s, 4);
     int rc = sql_run(s);
     if (rc != SQLITE_OK)
-        logdb_fail(db, rc, "append to");
+        logdb_fail(db, rc, "write");
 }
 
 /* ---- trimming ------------------------------------------------------------------------------- */
@@ -146,7 +146,7 @@ static raft_term logdb_term(struct logdb *db, raft_index index)
     raft_term term = rc == SQLITE_ROW ? (raft_term)sqlite3_column_int64(s, 0) : 0;
     sqlite3_reset(s);
     if (rc != SQLITE_ROW)
-        logdb_fail(db, rc == SQLITE_DONE ? SQLITE_CORRUPT : rc, "read the term of an entry of");
+        logdb_fail(db, rc == SQLITE_DONE ? SQLITE_CORRUPT : rc, "read");
     return term;
 }
 
@@ -175,8 +175,8 @@ static int on_wal_commit(void *arg, sqlite3 *h, const char *name, int frames)
     return SQLITE_OK;
 }
 
-/* Once the WAL is long enough, copy it into the database file, so that it is used again from its start:
- * overwriting in place is what makes a sync cheap. */
+/* Once the WAL is long enough, copy it into the database file, so that it is used again from its
+ * start: overwriting in place is what makes a sync cheap. */
 static void logdb_checkpoint_if_due(struct logdb *db)
 {
     if (db->error != ERR_OK || db->wal_frames < db->next_checkpoint_frames)
@@ -192,8 +192,9 @@ static void logdb_checkpoint_if_due(struct logdb *db)
         db->next_checkpoint_frames += db->wal_frames;
 }
 
-/* Make the WAL file as long as it will get, so that no later sync has to record a new length. What is
- * behind the last frame is not read. It is only for speed: an error here is left to the appends. */
+/* Make the WAL file as long as it will get, so that no later sync has to record a new length. What
+ * is behind the last frame is not read. It is only for speed: an error here is left to the
+ * appends. */
 static void logdb_fill_wal(struct logdb *db)
 {
     static const uint8_t zeros[FILL_SIZE];

@@ -57,9 +57,9 @@ struct logdb_start {
     member_id member_id;
 };
 
-/* Read the log at start: visit the entries ascending (`visit` may be NULL). An entry and its data are
- * lent; blob_ref() keeps the data. Fail with ERR_DAMAGED on a gap, on numbers that cannot be, or if
- * the hard state and the entries do not fit together. */
+/* Read the log at start: visit the entries ascending (`visit` may be NULL). An entry and its data
+ * are lent; blob_ref() keeps the data. Fail with ERR_DAMAGED on a gap, on numbers that cannot be,
+ * or if the hard state and the entries do not fit together. */
 MUST_USE enum err logdb_load(struct logdb *db, void (*visit)(void *arg, const struct raft_entry *e),
                              void *arg, struct logdb_start *ret_start, struct why *why);
 
@@ -67,19 +67,19 @@ MUST_USE enum err logdb_load(struct logdb *db, void (*visit)(void *arg, const st
 MUST_USE enum err logdb_set_identity(struct logdb *db, uint64_t cluster_id, member_id id,
                                      struct why *why);
 
-/* Write the hard state (unless NULL) and `n` entries with consecutive indexes, in one transaction and
- * one sync. Entries from entries[0].index on that were there are replaced. entries[0].index is at
- * most one behind the last, and above the trimmed index. Keeps no reference. */
+/* Write the hard state (unless NULL) and `n` entries with consecutive indexes, in one transaction
+ * and one sync. Entries from entries[0].index on that were there are replaced. entries[0].index is
+ * at most one behind the last, and above the trimmed index. Keeps no reference. */
 MUST_USE enum err logdb_append(struct logdb *db, const struct raft_hard_state *hard_state,
                                const struct raft_entry *entries, size_t n, struct why *why);
 
 /* Let go of the entries up to `index`, which is not above the last. Lazy: later appends remove them
- * in their own transactions, 64 or some more at a time; fewer are left until it is worth it. An index
- * below an earlier one does nothing. */
+ * in their own transactions, 64 or some more at a time; fewer are left until it is worth it. An
+ * index below an earlier one does nothing. */
 void logdb_trim(struct logdb *db, raft_index index);
 
-/* Forget all entries and begin anew behind (index, term), which a snapshot stands for, with this hard
- * state. One transaction, one sync. */
+/* Forget all entries and begin anew behind (index, term), which a snapshot stands for, with this
+ * hard state. One transaction, one sync. */
 MUST_USE enum err logdb_reset(struct logdb *db, const struct raft_hard_state *hard_state,
                               raft_index index, raft_term term, struct why *why);
 

@@ -1,8 +1,9 @@
 /* storage/snapshot_file.c -- see snapshot_file.h.
  *
  * A tree is built from the left: items fill the leaf under construction; a page that is full is
- * written, and its first key and number become an item of the level above. So the pages of all levels
- * come out mixed, in the order in which they fill, and one page a level is all that is in memory.
+ * written, and its first key and number become an item of the level above. So the pages of all
+ * levels come out mixed, in the order in which they fill, and one page a level is all that is in
+ * memory.
  *
  * An item is a 16-byte element in the page's array, and its bytes behind the array:
  *   leaf    u32 flags (1: a bucket) | u32 pos | u32 key size | u32 value size
@@ -280,7 +281,8 @@ static void tree_write_page(struct tree *t, size_t level)
     tree_put(t, level + 1, &item, buf_slice(&first), slice_make(NULL, 0));
 }
 
-/* Write a branch but for its last item, which begins the next one: so no branch has a single child. */
+/* Write a branch but for its last item, which begins the next one: so no branch has a single
+ * child. */
 static void tree_write_branch(struct tree *t, size_t level)
 {
     struct page *p = &t->levels[level];

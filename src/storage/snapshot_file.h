@@ -1,8 +1,8 @@
 /* storage/snapshot_file.h -- a snapshot of the key database as upstream's file (bbolt).
  *
- * All ten buckets are written in the order of their names, in one pass over the reader's snapshot, with
- * bounded memory: the pages under construction, and one (first key, page) pair a leaf. The bytes
- * depend on the snapshot only: equal states give equal files.
+ * All ten buckets are written in the order of their names, in one pass over the reader's snapshot,
+ * with bounded memory: one page under construction for each level of a tree. The bytes depend on
+ * the snapshot only: equal states give equal files.
  *
  * File: pages of 4096 bytes, little-endian, each with the header
  *   u64 id | u16 flags (1 branch, 2 leaf, 4 meta) | u16 count | u32 overflow
@@ -21,8 +21,8 @@
 
 enum { SNAPSHOT_PAGE_SIZE = 4096, SNAPSHOT_DIGEST_SIZE = 32 };
 
-/* Called now and then with the bytes written so far; returns false to give up, which makes the export
- * fail with ERR_CLOSED. */
+/* Called now and then with the bytes written so far; returns false to give up, which makes the
+ * export fail with ERR_CLOSED. */
 struct snapshot_progress {
     bool (*fn)(void *arg, uint64_t written);
     void *arg;
@@ -31,8 +31,8 @@ struct snapshot_progress {
 /* Open an empty file without a name in the directory `dir`: it is gone when it is closed. */
 MUST_USE enum err snapshot_spool_open(const char *dir, int *ret_fd, struct why *why);
 
-/* Write the snapshot that `r` holds (between kvdb_reader_begin and _end) to `fd`, an empty file that
- * can seek. *ret_size is its length, a multiple of the page size. `progress` may be NULL. */
+/* Write the snapshot that `r` holds (between kvdb_reader_begin and _end) to `fd`, an empty file
+ * that can seek. *ret_size is its length, a multiple of the page size. `progress` may be NULL. */
 MUST_USE enum err snapshot_file_write(struct kvdb_reader *r, int fd,
                                       const struct snapshot_progress *progress,
                                       uint64_t *ret_size, struct why *why);
@@ -41,8 +41,8 @@ MUST_USE enum err snapshot_file_write(struct kvdb_reader *r, int fd,
 MUST_USE enum err snapshot_file_digest(int fd, uint64_t size,
                                        uint8_t ret_digest[SNAPSHOT_DIGEST_SIZE], struct why *why);
 
-/* Compute the Maintenance.Hash of the snapshot that `r` holds: CRC-32C over each bucket's name, then its
- * keys and values, without meta's consistent_index, term and storageVersion. */
+/* Compute the Maintenance.Hash of the snapshot that `r` holds: CRC-32C over each bucket's name,
+ * then its keys and values, without meta's consistent_index, term and storageVersion. */
 MUST_USE enum err snapshot_hash(struct kvdb_reader *r, uint32_t *ret_hash, struct why *why);
 
 #endif

@@ -22,6 +22,7 @@ enum err sql_err(int rc)
         return ERR_OK;
     case SQLITE_FULL:
         return ERR_DISK_FULL;
+    case SQLITE_ERROR: /* our statements do not fit the tables */
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
         return ERR_DAMAGED;
@@ -41,7 +42,10 @@ enum err sql_fail(sqlite3 *h, int rc, const char *doing, struct why *why)
     int system_errno = sqlite3_system_errno(h);
     bool is_io = (rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_CANTOPEN;
     return why_set(why, sql_err(rc), "%s '%s': %s%s%s (SQLite error %d)", doing, path ? path : "",
-                   sqlite3_errstr(rc), is_io && system_errno ? ": " : "",
+                   sqlite3_errcode(h) == (rc & 0xff) || sqlite3_extended_errcode(h) == rc
+                       ? sqlite3_errmsg(h)
+                       : sqlite3_errstr(rc),
+                   is_io && system_errno ? ": " : "",
                    is_io && system_errno ? strerror(system_errno) : "", rc);
 }
 
@@ -75,7 +79,7 @@ enum err sql_open(const char *path, bool read_only, const char *vfs, sqlite3 **r
 enum err sql_exec(sqlite3 *h, const char *sql, struct why *why)
 {
     int rc = sqlite3_exec(h, sql, NULL, NULL, NULL);
-    return rc == SQLITE_OK ? ERR_OK : sql_fail(h, rc, sql, why);
+    return rc == SQLITE_OK ? ERR_OK : sql_fail(h, rc, "set up", why);
 }
 
 enum err sql_get_int(sqlite3 *h, const char *sql, int64_t *ret_v, struct why *why)
@@ -88,7 +92,7 @@ enum err sql_get_int(sqlite3 *h, const char *sql, int64_t *ret_v, struct why *wh
     if (rc == SQLITE_ROW)
         *ret_v = sqlite3_column_int64(s, 0);
     else
-        e = sql_fail(h, rc == SQLITE_DONE ? SQLITE_CORRUPT : rc, sql, why);
+        e = sql_fail(h, rc == SQLITE_DONE ? SQLITE_CORRUPT : rc, "read", why);
     sqlite3_finalize(s);
     return e;
 }
@@ -99,7 +103,7 @@ enum err sql_prepare(sqlite3 *h, const char *const *sql, sqlite3_stmt **ret_stmt
     for (size_t i = 0; i < n; i++) {
         int rc = sqlite3_prepare_v3(h, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &ret_stmts[i], NULL);
         if (rc != SQLITE_OK)
-            return sql_fail(h, rc, sql[i], why);
+            return sql_fail(h, rc, "read the schema of", why);
     }
     return ERR_OK;
 }

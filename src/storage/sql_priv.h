@@ -45,7 +45,8 @@ MUST_USE enum err sql_prepare(sqlite3 *h, const char *const *sql, sqlite3_stmt *
                               size_t n, struct why *why);
 void sql_finalize(sqlite3_stmt **stmts, size_t n);
 
-/* Step a statement that returns no rows, and reset it. Return the result code, SQLITE_OK at best. */
+/* Step a statement that returns no rows, and reset it. Return the result code, SQLITE_OK at
+ * best. */
 int sql_run(sqlite3_stmt *s);
 
 /* Bind bytes that stay where they are until the statement is reset; never SQL's NULL. */

@@ -187,13 +187,13 @@ def newer_schema(database):
 
 
 def damaged_database(database):
-    """Bytes overwritten in the middle: never served as if nothing were wrong."""
+    """Its first bytes, and its journal's, are overwritten: never served as if nothing were wrong."""
     ours_only()
     data = stopped_directory()
     try:
-        path = data / "member" / database
-        with open(path, "r+b") as file:
-            file.write(b"\xde\xad\xbe\xef" * 64)
+        for path in (data / "member").glob(database + "*"):
+            with open(path, "r+b") as file:
+                file.write(b"\xde\xad\xbe\xef" * 64)
         refused(data, database)
     finally:
         shutil.rmtree(data.parent)

@@ -1,6 +1,6 @@
 /* tests/lib/fault_vfs.c -- see fault_vfs.h.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "fault_vfs.h"
+#include "tests/lib/fault_vfs.h"
 
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -282,7 +282,10 @@ static int vfs_delete(sqlite3_vfs *vfs, const char *name, int sync_dir)
 {
     (void)vfs;
     (void)sync_dir;
-    return op_fails() ? SQLITE_IOERR_DELETE : real_vfs->xDelete(real_vfs, name, 0);
+    if (op_fails())
+        return SQLITE_IOERR_DELETE;
+    buf_clear(&shadow_get(name)->synced);
+    return real_vfs->xDelete(real_vfs, name, 0);
 }
 
 static void vfs_register(void)

@@ -1,9 +1,10 @@
 /* tests/lib/fault_vfs.h -- a disk that fails, fills up, and loses what was not synced.
  *
- * A SQLite VFS over the default one, registered as "fault". Opens, writes, truncations, deletions and
- * syncs are counted; each number can be made to fail. A sync reaches no real disk: the files as they
- * were at their last sync are kept in memory, and a crash puts them back, except for a seeded choice
- * of sectors that made it. Directories lose nothing. For one thread; forgets all at fault_vfs_reset().
+ * A SQLite VFS over the default one, registered as "fault". Opens, writes, truncations, deletions
+ * and syncs are counted; each number can be made to fail. A sync reaches no real disk: the files as
+ * they were at their last sync are kept in memory, and a crash puts them back, except for a seeded
+ * choice of sectors that made it. Directories lose nothing. For one thread; forgets all at
+ * fault_vfs_reset().
  *
  * A crash: fault_vfs_power_off(), or fault_vfs_fail(n, FAULT_POWER_OFF) to have it at operation n;
  * close all connections (nothing of that reaches the files); fault_vfs_power_on().

@@ -332,6 +332,18 @@ static void other_requests_are_refused(void **state)
     stop(&r);
 }
 
+static void http_1_is_refused(void **state)
+{
+    struct rig r;
+    start(&r);
+    struct client *c = rig_client(&r);
+    client_send_str(c, "POST /t.S/Echo HTTP/1.1\r\nHost: h\r\nContent-Type: application/grpc\r\n"
+                       "Content-Length: 0\r\n\r\n");
+    rig_until_text(&r, c, "gRPC requires HTTP/2");
+    assert_true(buf_has(&c->in, "HTTP/1.1 505 HTTP Version Not Supported\r\n"));
+    stop(&r);
+}
+
 static void large_message_passes_the_windows(void **state)
 {
     AUTO(buf) struct buf b = BUF_INIT;
@@ -548,6 +560,7 @@ int main(void)
         cmocka_unit_test(unknown_methods_are_unimplemented),
         cmocka_unit_test(malformed_messages_are_refused),
         cmocka_unit_test(other_requests_are_refused),
+        cmocka_unit_test(http_1_is_refused),
         cmocka_unit_test(large_message_passes_the_windows),
         cmocka_unit_test(late_answer_reaches_the_client),
         cmocka_unit_test(reset_cancels_the_call),

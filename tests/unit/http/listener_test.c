@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -102,6 +103,40 @@ static void connections_are_dealt_out_in_turn(void **state)
     }
 }
 
+static bool many_rounds(void *arg)
+{
+    return ++*(unsigned *)arg >= 20;
+}
+
+static bool has_accepted(void *arg)
+{
+    struct rig *r = arg;
+    return http_server_counters(r->server)->conns_accepted == 1;
+}
+
+static void accepting_pauses_without_descriptors(void **state)
+{
+    struct rig r;
+    app_start(&r);
+    int fd = bind_tcp(0);
+    struct acceptor *a = acceptor_new(r.loop, fd, NULL, NULL);
+    acceptor_add(a, r.server);
+    int c = dial(listener_port(fd));
+    struct rlimit old, none;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    none = old;
+    none.rlim_cur = (rlim_t)c + 1;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    unsigned rounds = 0;
+    rig_until(&r, many_rounds, &rounds);
+    assert_false(has_accepted(&r));
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    rig_until(&r, has_accepted, &r);
+    close(c);
+    acceptor_free(a);
+    rig_fini(&r);
+}
+
 static void bind_errors_are_told(void **state)
 {
     int fd = bind_tcp(0), other;
@@ -146,6 +181,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(connections_are_dealt_out_in_turn),
+        cmocka_unit_test(accepting_pauses_without_descriptors),
         cmocka_unit_test(bind_errors_are_told),
         cmocka_unit_test(localhost_and_all_addresses_bind),
         cmocka_unit_test(stale_unix_socket_is_replaced),

@@ -39,7 +39,8 @@ static void counters_and_gauges(void **state)
     metric_set(&level, -7);
     assert_int_equal(metric_value(&puts), 5);
     char *text = write_all((struct metric *const[]){&puts, &level}, 2);
-    assert_string_equal(text, "# HELP level Back\\\\slash\\nand line.\n# TYPE level gauge\nlevel -7\n"
+    assert_string_equal(text, "# HELP level Back\\\\slash\\nand line.\n"
+                              "# TYPE level gauge\nlevel -7\n"
                               "# HELP puts_total Puts.\n# TYPE puts_total counter\nputs_total 5\n");
     free(text);
 }
@@ -154,7 +155,8 @@ static void process_metrics(void **state)
 }
 
 static struct metric shared = METRIC_COUNTER("shared_total", "Shared.");
-static struct metric shared_vec = METRIC_HISTOGRAM_VEC("shared", "Shared.", seconds_bounds, 20, "n");
+static struct metric shared_vec =
+    METRIC_HISTOGRAM_VEC("shared", "Shared.", seconds_bounds, 20, "n");
 
 enum { THREADS = 4, ROUNDS = 2000 };
 

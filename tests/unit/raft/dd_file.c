@@ -282,13 +282,13 @@ int dd_run_file(const char *path, dd_handler *handler, void *env)
 
 /* ---- folders ----------------------------------------------------------------------------- */
 
-/* The kind of a file is told by its first command. */
+/* The kind of a file is told by its folder. */
 static int run_any(const char *path, const char *folder)
 {
     int failed;
     if (strstr(folder, "quorum") != NULL)
         return dd_run_file(path, dd_quorum_handle, NULL);
-    if (strstr(folder, "confchange/") != NULL) {
+    if (strstr(folder, "confchange") != NULL) {
         struct dd_conf *conf = dd_conf_new();
         failed = dd_run_file(path, dd_conf_handle, conf);
         dd_conf_free(conf);
@@ -302,7 +302,7 @@ static int run_any(const char *path, const char *folder)
 
 /* Scenarios of a kind of storage that our core has not: upstream's append and apply threads are
  * messages that the core sends to itself. The same ground is covered by fuzz_test and
- * persist_test. */
+ * replication_test. */
 static bool is_skipped(const char *name)
 {
     return strncmp(name, "async_storage_writes", strlen("async_storage_writes")) == 0;

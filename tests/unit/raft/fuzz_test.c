@@ -109,15 +109,15 @@ static void do_read(struct fuzz *f)
 static void do_crash(struct fuzz *f)
 {
     struct node *n = any_node(f);
-    if (n->r != NULL && one_in(f, 2))
+    if (n->r != NULL)
         net_crash(n);
-    else
+    if (!one_in(f, 8))
         net_restart(f->net, n);
 }
 
 static void do_cut(struct fuzz *f)
 {
-    if (one_in(f, 2))
+    if (!one_in(f, 4))
         net_heal(f->net);
     else
         net_isolate(f->net, any_node(f)->id);
@@ -126,8 +126,10 @@ static void do_cut(struct fuzz *f)
 static void do_rare(struct fuzz *f)
 {
     struct node *n = any_node(f);
-    switch (below(f, 8)) {
+    switch (below(f, 10)) {
     case 0:
+    case 8:
+    case 9:
         do_crash(f);
         break;
     case 1:
@@ -245,6 +247,7 @@ static struct raft_options random_options(struct fuzz *f, uint64_t seed)
 {
     struct raft_options o = net_options();
     o.seed = seed;
+    o.election_tick = 2 + (unsigned)below(f, 8);
     o.check_quorum = one_in(f, 2);
     o.pre_vote = one_in(f, 2);
     o.max_size_per_msg = one_in(f, 2) ? RAFT_NO_LIMIT : below(f, 200);

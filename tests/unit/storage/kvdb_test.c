@@ -337,6 +337,9 @@ static void files_that_are_not_ours_are_refused(void **state)
     assert_int_equal(try_open(false), ERR_NOT_FOUND);
     assert_int_equal(try_open(true), ERR_OK);
     assert_int_equal(try_open(false), ERR_OK);
+    exec_sql(scratch_path("kv.db"), "ALTER TABLE bucket RENAME TO bukket");
+    assert_int_equal(try_open(true), ERR_DAMAGED);
+    assert_non_null(strstr(scratch_why.text, "no such table"));
     exec_sql(scratch_path("kv.db"), "PRAGMA user_version=2");
     assert_int_equal(try_open(true), ERR_NEWER_SCHEMA);
     assert_non_null(strstr(scratch_why.text, "newer version"));

@@ -20,3 +20,14 @@ check_PROGRAMS += tests/unit/storage/snapshot_etcdctl_test
 tests_unit_storage_snapshot_etcdctl_test_SOURCES = \
 	tests/unit/storage/snapshot_etcdctl_test.c tests/unit/storage/scratch.h
 tests_unit_storage_snapshot_etcdctl_test_LDADD = $(STORAGE_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/storage/snapshot_file_test
+tests_unit_storage_snapshot_file_test_SOURCES = \
+	tests/unit/storage/snapshot_file_test.c tests/unit/storage/scratch.h
+tests_unit_storage_snapshot_file_test_LDADD = $(STORAGE_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/storage/storage_fault_test
+tests_unit_storage_storage_fault_test_SOURCES = \
+	tests/unit/storage/storage_fault_test.c tests/unit/storage/scratch.h \
+	tests/lib/fault_vfs.c tests/lib/fault_vfs.h
+tests_unit_storage_storage_fault_test_LDADD = $(STORAGE_TEST_LIBS)

@@ -139,7 +139,8 @@ static void large_keys_and_values(void **state)
     uint8_t *bytes = xcalloc(1, VALUE);
     kvdb_begin(db);
     for (int i = 0; i < 20; i++) {
-        struct kv_row row = make_row(i + 2, "k", slice_make(bytes, (size_t)VALUE / (size_t)(i + 1)));
+        size_t n = (size_t)VALUE / (size_t)(i + 1);
+        struct kv_row row = make_row(i + 2, "k", slice_make(bytes, n));
         put_row(db, &row);
         memset(bytes, 'a' + i, NAME);
         put_bucket(db, BUCKET_AUTH_USERS, slice_make(bytes, NAME), slice_str("user"));
