@@ -8,6 +8,7 @@
 #include "api/stats.h"
 #include "api/wire.h"
 #include "base/json_text.h"
+#include "base/log.h"
 #include "loop/mailbox.h"
 
 #define CALL_MAGIC 0x63616c6cu
@@ -106,6 +107,7 @@ struct call *call_new(struct api_loop *l, const struct api_method *m,
                        .transport = transport,
                        .handle = handle};
     list_init(&c->link);
+    c->started = loop_now(l->loop);
     if (stats_are_timed())
         c->started_us = clock_now_us();
     api_loop_hold(l);
@@ -181,6 +183,17 @@ void call_drain(struct call *c)
 
 /* ---- the answer --------------------------------------------------------------------------------- */
 
+/* One call that took long is a line for the operator. */
+static void warn_if_slow(const struct call *c)
+{
+    msec took = loop_now(c->loop->loop) - c->started;
+    nsec limit = c->loop->cfg->warning_unary_request_duration;
+    if (limit > 0 && took > limit / 1000000)
+        log_warn("request stats", LOG_MS("time spent", took),
+                 LOG_STR("response type", method_path(method_index(c->method))),
+                 LOG_UINT("request size", c->request_bytes));
+}
+
 void call_closed(struct call *c, enum grpc_code code)
 {
     invariant(!call_is_over(c));
@@ -189,6 +202,8 @@ void call_closed(struct call *c, enum grpc_code code)
     list_unlink(&c->link);
     if (c->method->closed != NULL)
         c->method->closed(c);
+    if (c->method->kind == METHOD_UNARY)
+        warn_if_slow(c);
     int64_t took_us = stats_are_timed() ? clock_now_us() - c->started_us : 0;
     stats_handled(c->method, code, (double)took_us / 1e6);
     call_release(c);
@@ -204,11 +219,12 @@ void call_reply(struct call *c, struct slice msg)
 
 void call_reply_blob(struct call *c, struct blob *msg)
 {
-    if (call_is_over(c) || msg->n <= COPY_MAX) {
-        call_reply(c, blob_slice(msg));
-    } else {
-        call_send_blob(c, slice_make(NULL, 0), msg);
-        call_finish(c, GRPC_OK, "");
+    if (!call_is_over(c)) {
+        stats_sent(c->method, msg->n);
+        if (msg->n <= COPY_MAX)
+            c->transport->reply(c, blob_slice(msg));
+        else
+            c->transport->reply_blob(c, msg);
     }
     blob_unref(msg);
 }

@@ -20,12 +20,13 @@
 struct call;
 struct api_method;
 
-/* What carries the call. None of these calls back, but finish and reply end in call_closed(). */
+/* What carries the call. None of these calls back, but finish and the replies end in call_closed(). */
 struct call_transport {
     void (*send)(struct call *c, struct slice msg);
     void (*send_blob)(struct call *c, struct slice head, struct blob *tail);
     void (*send_headers)(struct call *c);
     void (*reply)(struct call *c, struct slice msg);
+    void (*reply_blob)(struct call *c, struct blob *msg); /* keeps a reference if it needs one */
     void (*finish)(struct call *c, enum grpc_code code, const char *msg);
     void (*pause)(struct call *c, bool pause);
     size_t (*pending)(const struct call *c);
@@ -43,7 +44,8 @@ struct call {
     void *user;                             /* the service's, NULL at first */
     size_t request_bytes;                   /* encoded size of the message that is being handled */
     bool reading_paused;
-    int64_t started_us;
+    msec started;
+    int64_t started_us; /* where the times of calls are kept */
     struct list link;          /* among the loop's idle calls, or its calls that need a leader */
     struct server_call server; /* for a service that asks one thing at a time */
 };

@@ -162,9 +162,13 @@ static void reply_json(struct gateway *g, struct slice msg)
 static void transport_reply(struct call *c, struct slice msg)
 {
     struct gateway *g = c->handle;
-    if (g->method->kind == METHOD_UNARY)
-        reply_json(g, msg);
+    reply_json(g, msg);
     gateway_end(g, GRPC_OK);
+}
+
+static void transport_reply_blob(struct call *c, struct blob *msg)
+{
+    transport_reply(c, blob_slice(msg));
 }
 
 static void stream_finish(struct gateway *g, enum grpc_code code, const char *msg)
@@ -221,6 +225,7 @@ static const struct call_transport transport = {
     .send_blob = transport_send_blob,
     .send_headers = transport_send_headers,
     .reply = transport_reply,
+    .reply_blob = transport_reply_blob,
     .finish = transport_finish,
     .pause = transport_pause,
     .pending = transport_pending,

@@ -31,6 +31,12 @@ static void transport_reply(struct call *c, struct slice msg)
     grpc_reply(c->handle, msg);
 }
 
+static void transport_reply_blob(struct call *c, struct blob *msg)
+{
+    grpc_send_blob(c->handle, slice_make(NULL, 0), msg);
+    grpc_finish(c->handle, GRPC_OK, "");
+}
+
 static void transport_finish(struct call *c, enum grpc_code code, const char *msg)
 {
     grpc_finish(c->handle, code, msg);
@@ -56,6 +62,7 @@ static const struct call_transport transport = {
     .send_blob = transport_send_blob,
     .send_headers = transport_send_headers,
     .reply = transport_reply,
+    .reply_blob = transport_reply_blob,
     .finish = transport_finish,
     .pause = transport_pause,
     .pending = transport_pending,

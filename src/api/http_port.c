@@ -43,10 +43,11 @@ static bool host_is_allowed(const struct web *w)
     struct slice host = host_name(http_stream_authority(w->stream));
     if (list_allows(&w->port->loop->cfg->host_whitelist, host))
         return true;
-    AUTO(buf) struct buf quoted = BUF_INIT, text = BUF_INIT;
+    AUTO(buf) struct buf plain = BUF_INIT, quoted = BUF_INIT, text = BUF_INIT;
+    buf_add_slice(&plain, host);
     json_add_string(&quoted, (const char *)host.p, host.n);
     log_warn("rejecting HTTP request to prevent DNS rebinding attacks",
-             LOG_STR("host", buf_cstr(&quoted)));
+             LOG_STR("host", buf_cstr(&plain)));
     buf_addf(&text,
              "\netcd received your request, but the Host header was unrecognized.\n\n"
              "To fix this, choose one of the following options:\n"

@@ -48,7 +48,8 @@ static struct slice alarm_key(const Etcdserverpb__AlarmMember *m, uint8_t buf[32
     return slice_make(buf, etcdserverpb__alarm_member__pack(m, buf));
 }
 
-static void alarm_insert(struct applier *a, size_t at, uint64_t member, Etcdserverpb__AlarmType type)
+static void alarm_insert(struct applier *a, size_t at, uint64_t member,
+                         Etcdserverpb__AlarmType type)
 {
     a->alarms = xrealloc(a->alarms, (a->n_alarms + 1) * sizeof *a->alarms);
     memmove(a->alarms + at + 1, a->alarms + at, (a->n_alarms - at) * sizeof *a->alarms);
@@ -76,8 +77,8 @@ static void alarm_list_add(Etcdserverpb__AlarmResponse *resp, const Etcdserverpb
     resp->alarms[resp->n_alarms++] = copy;
 }
 
-Etcdserverpb__AlarmResponse *applier_alarm_list(const struct applier *a, Etcdserverpb__AlarmType type,
-                                                struct arena *arena)
+Etcdserverpb__AlarmResponse *applier_alarm_list(const struct applier *a,
+                                                Etcdserverpb__AlarmType type, struct arena *arena)
 {
     Etcdserverpb__AlarmResponse *resp =
         PB_NEW(arena, Etcdserverpb__AlarmResponse, etcdserverpb__alarm_response);
@@ -117,17 +118,32 @@ static Etcdserverpb__AlarmResponse *alarm_change(struct applier *a,
     return resp;
 }
 
+/* The numbers come from a client, and proto3 lets any through. */
+static bool alarm_type_known(Etcdserverpb__AlarmType type)
+{
+    return (unsigned)type <= ETCDSERVERPB__ALARM_TYPE__CORRUPT;
+}
+
 static void alarm_run(struct applier *a, const Etcdserverpb__AlarmRequest *req, struct arena *arena,
                       struct apply_result *ret)
 {
-    Etcdserverpb__AlarmResponse *resp;
-    if (req->action == ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__GET) {
-        resp = applier_alarm_list(a, req->alarm, arena);
-    } else {
-        resp = alarm_change(a, req, arena);
+    switch (req->action) {
+    case ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__GET:
+        ret->response = &applier_alarm_list(a, req->alarm, arena)->base;
+        break;
+    case ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__ACTIVATE:
+    case ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__DEACTIVATE:
+        if (!alarm_type_known(req->alarm)) {
+            ret->err = ERR_INVALID;
+            break;
+        }
+        ret->response = &alarm_change(a, req, arena)->base;
         ret->what = APPLIED_ALARM;
+        break;
+    default:
+        ret->err = ERR_INVALID;
+        break;
     }
-    ret->response = &resp->base;
 }
 
 /* ---- loading ---------------------------------------------------------------------------- */
@@ -155,7 +171,7 @@ static bool load_alarm(void *arg, struct slice key, struct slice value)
     struct load *l = arg;
     (void)value;
     Etcdserverpb__AlarmMember *m = etcdserverpb__alarm_member__unpack(NULL, key.n, key.p);
-    if (m == NULL || m->alarm < 0 || m->alarm > ETCDSERVERPB__ALARM_TYPE__CORRUPT) {
+    if (m == NULL || !alarm_type_known(m->alarm)) {
         l->err = ERR_DAMAGED;
     } else {
         bool found;
@@ -234,6 +250,7 @@ static void lease_delete_key(void *arg, struct slice key)
     AUTO(buf) struct buf scratch = BUF_INIT;
     struct key_range one = key_range_make(key, slice_make(NULL, 0), &scratch);
     mvcc_txn_delete(a->st.kv, &one);
+    a->counts.deletes++;
 }
 
 static void lease_revoke(struct applier *a, const Etcdserverpb__LeaseRevokeRequest *req,
@@ -250,7 +267,6 @@ static void lease_revoke(struct applier *a, const Etcdserverpb__LeaseRevokeReque
     a->st.writer->ops->bucket_remove(a->st.writer, BUCKET_LEASE, slice_make(key, 8));
     ret->response = &PB_NEW(arena, Etcdserverpb__LeaseRevokeResponse,
                             etcdserverpb__lease_revoke_response)->base;
-    ret->what = APPLIED_LEASE_REVOKE;
 }
 
 static void lease_checkpoint(struct applier *a, const Etcdserverpb__LeaseCheckpointRequest *req,
@@ -374,6 +390,7 @@ void applier_apply(struct applier *a, const Etcdserverpb__InternalRaftRequest *r
         ret->rev = mvcc_store_revision(a->st.kv);
         return;
     }
+    a->counts = (struct apply_counts){0};
     if (is_key_op(req) || req->lease_revoke != NULL) {
         mvcc_txn_begin(a->st.kv, a->st.writer);
         dispatch(a, req, now, arena, ret);
@@ -384,6 +401,7 @@ void applier_apply(struct applier *a, const Etcdserverpb__InternalRaftRequest *r
         dispatch(a, req, now, arena, ret);
         ret->rev = mvcc_store_revision(a->st.kv);
     }
+    ret->counts = a->counts;
     if (ret->err != ERR_OK || ret->response == NULL)
         return;
     /* Every response has its header as the first field. */

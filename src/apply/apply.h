@@ -28,10 +28,16 @@ struct applier_stores {
 struct applier *applier_new(const struct applier_stores *stores);
 void applier_free(struct applier *a); /* NULL is fine */
 
-/* At start: read leases and alarms from their buckets, then show every row of the history, ascending, so
- * that keys find their leases. ERR_DAMAGED. */
+/* At start: read leases and alarms from their buckets, then show every row of the history,
+ * ascending, so that keys find their leases. ERR_DAMAGED. */
 MUST_USE enum err applier_load(struct applier *a, struct why *why);
 void applier_load_row(struct applier *a, const struct kv_row *row);
+
+/* What a request did to the key space, nested operations counted each. */
+struct apply_counts {
+    int64_t ranges, puts, deletes;
+    int64_t put_bytes; /* keys and values put */
+};
 
 /* What a request led to. Everything lives in the arena or is lent until the next apply. */
 struct apply_result {
@@ -40,13 +46,13 @@ struct apply_result {
     revision rev;               /* the store's, afterwards */
     const struct mvcc_change *changes;
     size_t n_changes;
+    struct apply_counts counts;
     enum {
         APPLIED_NOTHING_SPECIAL,
         APPLIED_ALARM,           /* alarms changed */
         APPLIED_CLUSTER_VERSION, /* the cluster version was set */
         APPLIED_ATTRIBUTES,      /* a member published its name and URLs */
         APPLIED_COMPACTION,      /* a compaction was scheduled */
-        APPLIED_LEASE_REVOKE,
     } what;
 };
 
@@ -60,10 +66,11 @@ bool txn_is_read_only(const Etcdserverpb__TxnRequest *txn);
 /* Bit 1 << type for each type that some member has raised. */
 unsigned applier_alarms(const struct applier *a);
 /* Return the alarms of `type` (NONE: all) as a response in the arena, header unset. */
-Etcdserverpb__AlarmResponse *applier_alarm_list(const struct applier *a, Etcdserverpb__AlarmType type,
-                                                struct arena *arena);
+Etcdserverpb__AlarmResponse *applier_alarm_list(const struct applier *a,
+                                                Etcdserverpb__AlarmType type, struct arena *arena);
 
-/* Return what the request adds to the quota's account: upstream's 256 bytes a put, 64 a lease. 0: costs nothing. */
+/* Return what the request adds to the quota's account: upstream's 256 bytes a put, 64 a lease. 0:
+ * it costs nothing. */
 int64_t apply_cost(const Etcdserverpb__InternalRaftRequest *req);
 
 #endif

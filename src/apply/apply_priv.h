@@ -9,6 +9,7 @@ struct applier {
     struct applier_stores st;
     Etcdserverpb__AlarmMember *alarms; /* sorted by member, then type */
     size_t n_alarms;
+    struct apply_counts counts; /* of the request being applied */
 };
 
 /* Return a new message of type T in the arena; `prefix` is the stem of its generated functions. */
@@ -27,8 +28,8 @@ static inline struct slice pb_slice(ProtobufCBinaryData b)
 /* Return a header that holds `rev`. */
 Etcdserverpb__ResponseHeader *header_new(struct arena *arena, revision rev);
 
-/* The key operations. They run between mvcc_txn_begin() and mvcc_txn_end(). Those that return an error have changed
- * nothing; `*_check` finds what would fail without doing it. */
+/* The key operations. They run between mvcc_txn_begin() and mvcc_txn_end(). `*_check` finds what
+ * would fail, without doing it; what passed it cannot fail. */
 enum err put_check(struct applier *a, const Etcdserverpb__PutRequest *req);
 Etcdserverpb__PutResponse *put_run(struct applier *a, const Etcdserverpb__PutRequest *req,
                                    struct arena *arena);

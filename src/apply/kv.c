@@ -69,6 +69,8 @@ Etcdserverpb__PutResponse *put_run(struct applier *a, const Etcdserverpb__PutReq
             resp->prev_kv = prev;
     }
     mvcc_txn_put(a->st.kv, pb_slice(req->key), value, lease);
+    a->counts.puts++;
+    a->counts.put_bytes += (int64_t)(req->key.len + value.n);
     resp->header = header_new(arena, mvcc_txn_revision(a->st.kv));
     return resp;
 }
@@ -167,6 +169,7 @@ Etcdserverpb__RangeResponse *range_run(struct applier *a, const Etcdserverpb__Ra
         resp->more = range_plan_more(plan);
     }
     range_plan_free(plan);
+    a->counts.ranges++;
     resp->header = header_new(arena, mvcc_txn_revision(a->st.kv));
     return resp;
 }
@@ -192,6 +195,7 @@ Etcdserverpb__DeleteRangeResponse *delete_run(struct applier *a,
     AUTO(buf) struct buf scratch = BUF_INIT;
     struct key_range range = key_range_make(pb_slice(req->key), pb_slice(req->range_end), &scratch);
     resp->deleted = mvcc_txn_delete(a->st.kv, &range);
+    a->counts.deletes++;
     resp->header = header_new(arena, mvcc_txn_revision(a->st.kv));
     return resp;
 }

@@ -1,7 +1,8 @@
 /* apply/txn.c -- compare, then one of two branches.
  *
- * All comparisons, those of nested transactions too, are made against the state before the transaction
- * writes; what is chosen is then checked as a whole, so that a failure leaves nothing behind.
+ * All comparisons, those of nested transactions too, are made against the state before the
+ * transaction writes; what is chosen is then checked as a whole, so that a failure leaves nothing
+ * behind.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "apply/apply_priv.h"
 #include "mvcc/range.h"
@@ -44,33 +45,29 @@ static int cmp_int64(int64_t a, int64_t b)
     return (a > b) - (a < b);
 }
 
-/* Compare one key's state (all zero: it does not exist) with what the request names. */
+/* Compare one key's state (all zero: it does not exist) with what the request names. A request that
+ * names nothing, or names what is not its target, is compared with 0 or with no bytes. */
 static int compare_row(const Etcdserverpb__Compare *c, const struct kv_row *row)
 {
+    Etcdserverpb__Compare__TargetUnionCase named = c->target_union_case;
+    bool is_value = named == ETCDSERVERPB__COMPARE__TARGET_UNION_VALUE;
     switch (c->target) {
     case ETCDSERVERPB__COMPARE__COMPARE_TARGET__VALUE:
-        if (c->target_union_case != ETCDSERVERPB__COMPARE__TARGET_UNION_VALUE)
-            return 0;
-        return slice_cmp(row->value, pb_slice(c->value));
+        return slice_cmp(row->value, is_value ? pb_slice(c->value) : slice_make(NULL, 0));
     case ETCDSERVERPB__COMPARE__COMPARE_TARGET__CREATE:
-        return cmp_int64(row->create,
-                         c->target_union_case == ETCDSERVERPB__COMPARE__TARGET_UNION_CREATE_REVISION
-                             ? c->create_revision
-                             : 0);
+        return cmp_int64(row->create, named == ETCDSERVERPB__COMPARE__TARGET_UNION_CREATE_REVISION
+                                          ? c->create_revision
+                                          : 0);
     case ETCDSERVERPB__COMPARE__COMPARE_TARGET__MOD:
-        return cmp_int64(row->main,
-                         c->target_union_case == ETCDSERVERPB__COMPARE__TARGET_UNION_MOD_REVISION
-                             ? c->mod_revision
-                             : 0);
+        return cmp_int64(row->main, named == ETCDSERVERPB__COMPARE__TARGET_UNION_MOD_REVISION
+                                        ? c->mod_revision
+                                        : 0);
     case ETCDSERVERPB__COMPARE__COMPARE_TARGET__VERSION:
         return cmp_int64(row->version,
-                         c->target_union_case == ETCDSERVERPB__COMPARE__TARGET_UNION_VERSION
-                             ? c->version
-                             : 0);
+                         named == ETCDSERVERPB__COMPARE__TARGET_UNION_VERSION ? c->version : 0);
     case ETCDSERVERPB__COMPARE__COMPARE_TARGET__LEASE:
-        return cmp_int64(row->lease, c->target_union_case == ETCDSERVERPB__COMPARE__TARGET_UNION_LEASE
-                                         ? c->lease
-                                         : 0);
+        return cmp_int64(row->lease,
+                         named == ETCDSERVERPB__COMPARE__TARGET_UNION_LEASE ? c->lease : 0);
     default:
         return 0;
     }
@@ -239,5 +236,6 @@ static bool ops_read_only(Etcdserverpb__RequestOp *const *ops, size_t n)
 
 bool txn_is_read_only(const Etcdserverpb__TxnRequest *txn)
 {
-    return ops_read_only(txn->success, txn->n_success) && ops_read_only(txn->failure, txn->n_failure);
+    return ops_read_only(txn->success, txn->n_success) &&
+           ops_read_only(txn->failure, txn->n_failure);
 }

@@ -17,7 +17,7 @@
 #define PING_STRIKES_MAX 2
 #define NUISANCE_BURST 10000 /* frames that cost us more than their sender */
 #define NUISANCE_PER_S 1000
-#define GOAWAY_WAIT_MS 1000 /* how long requests may cross our first GOAWAY */
+#define GOAWAY_WAIT_MS 1000 /* how long requests may cross our first GOAWAY, if its PING gets no answer */
 
 /* Later than the oldest nghttp2 that we build with, but also in patched old ones. */
 void nghttp2_option_set_stream_reset_rate_limit(nghttp2_option *option, uint64_t burst,
@@ -29,7 +29,8 @@ struct h2_shared {
     nghttp2_option *option;
 };
 
-/* SERVING --drain--> SAID (first GOAWAY, all streams welcome) --1 s--> LEAVING (last GOAWAY). */
+/* SERVING --drain--> SAID (first GOAWAY, all streams welcome) --PING answered, or 1 s--> LEAVING (last
+ * GOAWAY). What crossed the first GOAWAY has arrived when the PING behind it is answered. */
 enum h2_goaway { GOAWAY_SERVING, GOAWAY_SAID, GOAWAY_LEAVING };
 
 struct h2 {
@@ -74,6 +75,19 @@ static void h2_nuisance(struct http_conn *c)
     }
     if (++h->nuisances > NUISANCE_BURST && !c->close_when_sent)
         h2_goaway_now(c, NGHTTP2_ENHANCE_YOUR_CALM, "too_many_frames");
+}
+
+/* fill() closes after the last stream. */
+static void h2_leave(struct http_conn *c)
+{
+    struct h2 *h = c->h2;
+    if (h->goaway != GOAWAY_SAID)
+        return;
+    h->goaway = GOAWAY_LEAVING;
+    nghttp2_submit_goaway(h->session, NGHTTP2_FLAG_NONE,
+                          nghttp2_session_get_last_proc_stream_id(h->session), NGHTTP2_NO_ERROR,
+                          NULL, 0);
+    conn_mark_dirty(c);
 }
 
 static void h2_on_ping(struct http_conn *c)
@@ -185,7 +199,9 @@ static int on_frame(nghttp2_session *ses, const nghttp2_frame *frame, void *arg)
         on_data_frame(c, frame);
         break;
     case NGHTTP2_PING:
-        if (!ack)
+        if (ack)
+            h2_leave(c);
+        else
             h2_on_ping(c);
         break;
     case NGHTTP2_SETTINGS:
@@ -400,15 +416,9 @@ static void h2_keepalive(struct http_conn *c, msec now)
 
 static void h2_sweep(struct http_conn *c, msec now)
 {
-    struct h2 *h = c->h2;
     h2_keepalive(c, now);
-    if (h->goaway == GOAWAY_SAID && now - h->goaway_at >= GOAWAY_WAIT_MS) {
-        h->goaway = GOAWAY_LEAVING; /* fill() closes after the last stream */
-        nghttp2_submit_goaway(h->session, NGHTTP2_FLAG_NONE,
-                              nghttp2_session_get_last_proc_stream_id(h->session), NGHTTP2_NO_ERROR,
-                              NULL, 0);
-        conn_mark_dirty(c);
-    }
+    if (now - c->h2->goaway_at >= GOAWAY_WAIT_MS)
+        h2_leave(c);
 }
 
 static void h2_drain(struct http_conn *c)
@@ -418,6 +428,7 @@ static void h2_drain(struct http_conn *c)
     c->h2->goaway = GOAWAY_SAID;
     c->h2->goaway_at = loop_now(c->server->loop);
     nghttp2_submit_shutdown_notice(c->h2->session);
+    nghttp2_submit_ping(c->h2->session, NGHTTP2_FLAG_NONE, NULL);
     conn_mark_dirty(c);
 }
 

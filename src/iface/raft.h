@@ -43,6 +43,11 @@ static inline size_t raft_entry_payload(const struct raft_entry *e)
     return e->data ? e->data->n : 0;
 }
 
+static inline bool raft_entry_is_conf_change(const struct raft_entry *e)
+{
+    return e->type == RAFT_ENTRY_CONF_CHANGE || e->type == RAFT_ENTRY_CONF_CHANGE_V2;
+}
+
 static inline size_t raft_varint_size(uint64_t v)
 {
     return (size_t)(70 - __builtin_clzll(v | 1)) / 7;

@@ -333,11 +333,6 @@ static bool take_uncommitted(struct raft *r, const struct raft_entry *v, size_t 
     return true;
 }
 
-static bool is_conf_change(const struct raft_entry *e)
-{
-    return e->type == RAFT_ENTRY_CONF_CHANGE || e->type == RAFT_ENTRY_CONF_CHANGE_V2;
-}
-
 static bool proposal_is_sound(const struct raft_entry *v, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -368,7 +363,7 @@ static bool may_change_conf(const struct raft *r, const struct raft_entry *e)
 
 static void append_proposal(struct raft *r, const struct raft_entry *e)
 {
-    if (!is_conf_change(e)) {
+    if (!raft_entry_is_conf_change(e)) {
         log_append_one(&r->log, r->term, e->type, e->data);
     } else if (may_change_conf(r, e)) {
         log_append_one(&r->log, r->term, e->type, e->data);

@@ -158,11 +158,6 @@ enum err log_slice(const struct raft_log *l, raft_index lo, raft_index hi, uint6
     return ERR_OK;
 }
 
-static bool is_conf_change(const struct raft_entry *e)
-{
-    return e->type == RAFT_ENTRY_CONF_CHANGE || e->type == RAFT_ENTRY_CONF_CHANGE_V2;
-}
-
 bool log_has_conf_change(const struct raft_log *l, raft_index lo, raft_index hi)
 {
     while (lo < hi) {
@@ -171,7 +166,7 @@ bool log_has_conf_change(const struct raft_log *l, raft_index lo, raft_index hi)
         enum err e = log_lend(l, lo, hi, UINT64_MAX, &v, &n);
         invariant(e == ERR_OK);
         for (size_t i = 0; i < n; i++) {
-            if (is_conf_change(&v[i]))
+            if (raft_entry_is_conf_change(&v[i]))
                 return true;
         }
         lo += n;

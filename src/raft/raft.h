@@ -24,17 +24,16 @@
  * Numbered invariants, cited as "raft In", asserted by raft_check():
  *   I1  applied <= applying <= committed <= last index
  *   I2  the unpersisted entries follow the persisted ones without a gap; terms never fall
- *   I3  persisted <= handed out <= last index; an acknowledgement of a ready whose entries were cut
- *       away since counts only up to the cut
- *   I4  term and vote only go with the hard state: no message of a term leaves before a ready has
- *       carried that term, and no vote or append is acknowledged before it is durable
- *   I5  a leader has a progress for every member; match < next; its own match is never above what
- *       it has persisted
- *   I6  a leader commits by count only entries of its own term
- *   I7  voters and learners do not overlap in one half of the configuration; learners_next is a
- *       part of the outgoing voters
- *   I8  the sum of the uncommitted payloads is never above the limit by more than one proposal
- *   I9  at most one configuration change is unapplied, unless validation was turned off
+ *   I3  persisted < handed out <= last index + 1; a ready under way never promises more than was
+ *       handed out: when the log is cut, its promise is cut with it
+ *   I4  no vote, append answer or request for a vote leaves with `messages`, which need not be
+ *       durable; nothing leaves in a term above ours but a trial vote
+ *   I5  there is one progress for each member; on a leader match < next, match <= last index, and
+ *       its own match is never above what it has persisted
+ *   I6  voters and learners do not overlap, learners_next is a part of the outgoing voters, and
+ *       outside a joint configuration there is neither
+ *   I7  a candidate has voted for itself; a leader leads its own term and restores no snapshot
+ *   I8  only a leader hands over, or has reads that wait
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef RAFT_RAFT_H
 #define RAFT_RAFT_H

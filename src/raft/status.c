@@ -121,6 +121,7 @@ bool raft_progress_of(const struct raft *r, member_id id, struct raft_progress_i
 
 /* ---- invariants -------------------------------------------------------------------------- */
 
+/* I1, I2, I3 */
 static void check_log(const struct raft_log *l)
 {
     raft_index last = log_last_index(l);
@@ -138,6 +139,7 @@ static void check_log(const struct raft_log *l)
     }
 }
 
+/* I3 */
 static void check_records(const struct raft *r)
 {
     for (size_t i = 0; i < r->n_records; i++) {
@@ -148,16 +150,19 @@ static void check_records(const struct raft *r)
     }
 }
 
+/* I4 */
 static void check_messages(const struct raft *r)
 {
     for (size_t i = 0; i < r->messages.n; i++) {
         const struct raft_message *m = &r->messages.v[i];
         invariant(m->to != r->id && m->from != 0);
-        invariant(m->type != RAFT_MSG_APP_RESP && m->type != RAFT_MSG_VOTE_RESP);
+        invariant(m->type != RAFT_MSG_APP_RESP && m->type != RAFT_MSG_VOTE_RESP &&
+                  m->type != RAFT_MSG_VOTE);
         invariant(m->type == RAFT_MSG_PRE_VOTE || m->term <= r->term);
     }
 }
 
+/* I5, I6 */
 static void check_tracker(const struct raft *r)
 {
     const struct tracker *t = &r->tracker;
@@ -177,6 +182,7 @@ static void check_tracker(const struct raft *r)
         invariant(tracker_find(t, t->conf.learners.v[i]) != NULL);
 }
 
+/* I5, I7 */
 static void check_leader(const struct raft *r)
 {
     invariant(r->leader == r->id && r->term != 0);
@@ -197,10 +203,12 @@ void raft_check(const struct raft *r)
     check_records(r);
     check_messages(r);
     check_tracker(r);
-    invariant(r->role == RAFT_LEADER || r->transferee == 0);
-    invariant(r->role == RAFT_LEADER || r->reads.waiting.n + r->reads.early.n == 0);
-    invariant(r->role == RAFT_FOLLOWER || r->leader == (r->role == RAFT_LEADER ? r->id : 0));
-    invariant(r->role != RAFT_CANDIDATE || r->vote == r->id);
-    if (r->role == RAFT_LEADER)
+    if (r->role == RAFT_LEADER) {
         check_leader(r);
+        return;
+    }
+    invariant(r->transferee == 0);                               /* I8 */
+    invariant(r->reads.waiting.n == 0 && r->reads.early.n == 0); /* I8 */
+    invariant(r->role != RAFT_CANDIDATE || r->vote == r->id);    /* I7 */
+    invariant(r->role == RAFT_FOLLOWER || r->leader == 0);
 }

@@ -1,7 +1,7 @@
 /* server/apply_batch.c -- committed entries, a batch in one transaction of the key database.
  *
- * The order is what makes it safe: apply, commit, publish, then answer. A reader that sees the published
- * revision finds its rows committed; a caller that has its answer finds them published.
+ * The order is what makes it safe: apply, commit, publish, then answer. A reader that sees the
+ * published revision finds its rows committed; a caller that has its answer finds them published.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "pb/pb_arena.h"
 #include "raft/conf_codec.h"
+#include "server/metrics_priv.h"
 #include "server/server_priv.h"
 
 /* ---- calls by entry id ---------------------------------------------------------------------- */
@@ -22,7 +23,8 @@ static struct server_call **pending_bucket(const struct pending *p, uint64_t id)
 
 static void pending_grow(struct pending *p)
 {
-    struct pending bigger = {.mask = p->bucket ? p->mask * 2 + 1 : PENDING_FIRST - 1, .n = p->n, .bytes = p->bytes};
+    struct pending bigger = {.n = p->n, .bytes = p->bytes};
+    bigger.mask = p->bucket ? p->mask * 2 + 1 : PENDING_FIRST - 1;
     bigger.bucket = xcalloc(bigger.mask + 1, sizeof(struct server_call *));
     for (size_t i = 0; p->bucket != NULL && i <= p->mask; i++) {
         for (struct server_call *c = p->bucket[i], *next; c != NULL; c = next) {
@@ -63,6 +65,80 @@ struct server_call *pending_take(struct pending *p, uint64_t id)
     return NULL;
 }
 
+/* ---- the end of a batch ----------------------------------------------------------------------- */
+
+static void store_applied(struct server *s)
+{
+    struct kv_writer *w = kvdb_writer(s->kvdb);
+    uint8_t v[8];
+    be64_put(v, s->applied_index);
+    w->ops->bucket_put(w, BUCKET_META, slice_str("consistent_index"), slice_make(v, 8));
+    be64_put(v, s->applied_term);
+    w->ops->bucket_put(w, BUCKET_META, slice_str("term"), slice_make(v, 8));
+}
+
+void publish_size(struct server *s)
+{
+    int64_t total, in_use;
+    kvdb_size(s->kvdb, &total, &in_use);
+    atomic_store_explicit(&s->db_size, total, memory_order_relaxed);
+    atomic_store_explicit(&s->db_in_use, in_use, memory_order_relaxed);
+}
+
+static void publish(struct server *s)
+{
+    publish_size(s);
+    atomic_store_explicit(&s->pending_shown, s->pending.n, memory_order_relaxed);
+    atomic_store_explicit(&s->applied, s->applied_index, memory_order_relaxed);
+    atomic_store_explicit(&s->published, mvcc_store_revision(s->kv), memory_order_release);
+}
+
+static bool waits_for_rows(const struct server_call *call)
+{
+    return call->op == OP_COMPACT && call->err == ERR_OK &&
+           ((const Etcdserverpb__CompactionRequest *)(const void *)call->request)->physical;
+}
+
+static void answer_all(struct server *s)
+{
+    struct server_call *call;
+    LIST_FOREACH (call, &s->applied_calls, struct server_call, task.link) {
+        if (waits_for_rows(call) && mvcc_compact_pending(s->kv)) {
+            list_unlink(&call->task.link);
+            list_add_tail(&s->compact_waiters, &call->task.link);
+        } else {
+            call_answer(s, call, call->err, call->response);
+        }
+    }
+}
+
+static bool batch_commit(struct server *s)
+{
+    struct why why = {""};
+    int64_t start = clock_now_us();
+    store_applied(s);
+    if (kvdb_commit(s->kvdb, &why) != ERR_OK) {
+        member_fail(s, "the key database cannot be written", why.text);
+        return false;
+    }
+    metric_observe(&metric_backend_commit, (double)(clock_now_us() - start) / 1e6);
+    publish(s);
+    feed_post(s, mvcc_store_revision(s->kv));
+    answer_all(s);
+    return true;
+}
+
+/* Publish what was applied so far, and go on in a new transaction. */
+static bool batch_split(struct server *s)
+{
+    if (mvcc_store_revision(s->kv) == published_revision(s))
+        return true;
+    if (!batch_commit(s))
+        return false;
+    kvdb_begin(s->kvdb);
+    return true;
+}
+
 /* ---- one entry ------------------------------------------------------------------------------ */
 
 static void on_cluster_version(struct server *s)
@@ -71,14 +147,14 @@ static void on_cluster_version(struct server *s)
     if (v == NULL)
         return;
     const char *old = atomic_load(&s->cluster_version);
-    if (old != NULL && strcmp(old, v) == 0)
+    if (strcmp(old, v) == 0)
         return;
-    log_info(old == NULL || strcmp(old, "not_decided") == 0 ? "set initial cluster version"
-                                                            : "updated cluster version",
+    log_info(strcmp(old, "not_decided") == 0 ? "set initial cluster version"
+                                             : "updated cluster version",
              LOG_ID("cluster-id", s->cluster_id), LOG_ID("local-member-id", s->id),
              LOG_STR("cluster-version", v));
     log_info("enabled capabilities for version", LOG_STR("cluster-version", v));
-    atomic_store(&s->cluster_version, xstrdup(v)); /* kept for ever: readers hold no lock */
+    atomic_store(&s->cluster_version, arena_strdup(s->texts, v));
     struct kv_writer *w = kvdb_writer(s->kvdb);
     w->ops->bucket_put(w, BUCKET_META, slice_str("storageVersion"), slice_str(v));
 }
@@ -95,19 +171,27 @@ static void on_attributes(struct server *s)
 
 static void on_alarm(struct server *s)
 {
+    static const struct {
+        unsigned bit;
+        const char *name, *action;
+    } alarms[] = {
+        {BIT(ETCDSERVERPB__ALARM_TYPE__NOSPACE), "NOSPACE",
+         "free space: compact, then 'etcdctl alarm disarm'; or raise --quota-backend-bytes"},
+        {BIT(ETCDSERVERPB__ALARM_TYPE__CORRUPT), "CORRUPT", "compare the members' hashes"},
+    };
     unsigned now = applier_alarms(s->applier);
-    unsigned before = atomic_exchange(&s->alarms, now);
-    for (unsigned type = 1; type <= 2; type++) {
-        const char *name = type == 1 ? "NOSPACE" : "CORRUPT";
-        if ((now & BIT(type)) && !(before & BIT(type)))
-            log_warn("alarm raised", LOG_STR("alarm", name), LOG_STR("action", type == 1
-                     ? "free space: compact, then 'etcdctl alarm disarm'; or raise "
-                       "--quota-backend-bytes" : "compare the members' hashes"));
-        else if (!(now & BIT(type)) && (before & BIT(type)))
-            log_info("alarm disarmed", LOG_STR("alarm", name));
+    unsigned changed = atomic_exchange(&s->alarms, now) ^ now;
+    for (size_t i = 0; i < ARRAY_LEN(alarms); i++) {
+        if (changed & now & alarms[i].bit)
+            log_warn("alarm raised", LOG_STR("alarm", alarms[i].name),
+                     LOG_STR("action", alarms[i].action));
+        else if (changed & alarms[i].bit)
+            log_info("alarm disarmed", LOG_STR("alarm", alarms[i].name));
     }
-    if (!(now & BIT(ETCDSERVERPB__ALARM_TYPE__NOSPACE)))
+    if (!(now & BIT(ETCDSERVERPB__ALARM_TYPE__NOSPACE))) {
         s->space_warned = false;
+        s->next_space_alarm = 0;
+    }
 }
 
 static void answer(struct server *s, struct server_call *call, struct apply_result *r)
@@ -126,7 +210,41 @@ static void answer(struct server *s, struct server_call *call, struct apply_resu
     protobuf_c_message_pack(r->response, call->response->p);
 }
 
-static void batch_commit(struct server *s);
+static void on_applied(struct server *s, const struct apply_result *r)
+{
+    switch (r->what) {
+    case APPLIED_ALARM:
+        on_alarm(s);
+        break;
+    case APPLIED_CLUSTER_VERSION:
+        on_cluster_version(s);
+        break;
+    case APPLIED_ATTRIBUTES:
+        on_attributes(s);
+        break;
+    case APPLIED_COMPACTION:
+        upkeep_compaction_scheduled(s);
+        break;
+    case APPLIED_NOTHING_SPECIAL:
+        break;
+    }
+}
+
+/* Count the request, and warn if it took long. */
+static void measure_apply(struct server *s, const struct raft_entry *e,
+                          const Etcdserverpb__InternalRaftRequest *req,
+                          const struct apply_result *r)
+{
+    int64_t now = clock_now_us(), took = now - s->apply_mark_us;
+    s->apply_mark_us = now;
+    metrics_count_apply(req, r, (double)took / 1e6);
+    if (s->cfg->warning_apply_duration <= 0 || took <= s->cfg->warning_apply_duration / 1000)
+        return;
+    metric_add(&metric_slow_apply, 1);
+    log_warn("apply request took too long", LOG_MS("took", took / 1000),
+             LOG_MS("expected-duration", s->cfg->warning_apply_duration / 1000000),
+             LOG_UINT("index", e->index), LOG_UINT("request-size", e->data->n));
+}
 
 static void apply_request(struct server *s, const struct raft_entry *e)
 {
@@ -140,27 +258,19 @@ static void apply_request(struct server *s, const struct raft_entry *e)
     }
     const Etcdserverpb__InternalRaftRequest *req = (const void *)msg;
     struct apply_result r;
-    if (req->compaction != NULL && published_revision(s) != mvcc_store_revision(s->kv)) {
-        /* What is compacted must be published, or readers of the newest revision would fail. */
-        batch_commit(s);
-        kvdb_begin(s->kvdb);
-    }
+    /* What is compacted must be published, or readers of the newest revision would fail. */
+    if (req->compaction != NULL && !batch_split(s))
+        return;
     pthread_rwlock_wrlock(&s->index_lock);
     applier_apply(s->applier, req, req->lease_grant ? clock_now_ms() : s->now, s->arena, &r);
     pthread_rwlock_unlock(&s->index_lock);
     if (r.n_changes != 0)
         feed_add(s, r.changes, r.n_changes);
-    if (r.what == APPLIED_ALARM)
-        on_alarm(s);
-    else if (r.what == APPLIED_CLUSTER_VERSION)
-        on_cluster_version(s);
-    else if (r.what == APPLIED_ATTRIBUTES)
-        on_attributes(s);
-    else if (r.what == APPLIED_COMPACTION)
-        upkeep_compaction_scheduled(s);
+    on_applied(s, &r);
     struct server_call *call = req->header ? pending_take(&s->pending, req->header->id) : NULL;
     if (call != NULL)
         answer(s, call, &r);
+    measure_apply(s, e, req, &r);
 }
 
 static void store_conf_state(struct server *s, const struct raft_conf_state *cs)
@@ -203,73 +313,23 @@ static void apply_entry(struct server *s, const struct raft_entry *e)
         apply_conf_change(s, e);
     else if (e->data != NULL && e->data->n != 0)
         apply_request(s, e);
-    else if (raft_is_leader(s->raft) && e->term == raft_current_term(s->raft))
+    else if (raft_is_leader(s->raft) && e->term == raft_current_term(s->raft) &&
+             !lessor_is_primary(s->lessor))
         /* The first entry of our term: everything before it is committed, so time may run. */
         lessor_promote(s->lessor, s->now, (msec)s->cfg->election_timeout_ms);
     s->applied_index = e->index;
     s->applied_term = e->term;
 }
 
-/* ---- the batch ------------------------------------------------------------------------------ */
-
-static void store_applied(struct server *s)
-{
-    struct kv_writer *w = kvdb_writer(s->kvdb);
-    uint8_t v[8];
-    be64_put(v, s->applied_index);
-    w->ops->bucket_put(w, BUCKET_META, slice_str("consistent_index"), slice_make(v, 8));
-    be64_put(v, s->applied_term);
-    w->ops->bucket_put(w, BUCKET_META, slice_str("term"), slice_make(v, 8));
-}
-
-static void publish(struct server *s)
-{
-    int64_t total, in_use;
-    kvdb_size(s->kvdb, &total, &in_use);
-    atomic_store_explicit(&s->db_size, total, memory_order_relaxed);
-    atomic_store_explicit(&s->db_in_use, in_use, memory_order_relaxed);
-    atomic_store_explicit(&s->pending_shown, s->pending.n, memory_order_relaxed);
-    atomic_store_explicit(&s->applied, s->applied_index, memory_order_relaxed);
-    atomic_store_explicit(&s->published, mvcc_store_revision(s->kv), memory_order_release);
-}
-
-static bool waits_for_rows(const struct server_call *call)
-{
-    return call->op == OP_COMPACT && call->err == ERR_OK &&
-           ((const Etcdserverpb__CompactionRequest *)(const void *)call->request)->physical;
-}
-
-static void answer_all(struct server *s)
-{
-    struct server_call *call;
-    LIST_FOREACH (call, &s->applied_calls, struct server_call, task.link) {
-        if (waits_for_rows(call) && mvcc_compact_pending(s->kv)) {
-            list_unlink(&call->task.link);
-            list_add_tail(&s->compact_waiters, &call->task.link);
-        } else {
-            call_answer(s, call, call->err, call->response);
-        }
-    }
-}
-
-static void batch_commit(struct server *s)
-{
-    struct why why = {""};
-    store_applied(s);
-    if (kvdb_commit(s->kvdb, &why) != ERR_OK) {
-        member_fail(s, "the key database cannot be written", why.text);
-        return;
-    }
-    publish(s);
-    feed_post(s, mvcc_store_revision(s->kv));
-    answer_all(s);
-}
+/* ---- all of them ---------------------------------------------------------------------------- */
 
 void member_apply(struct server *s, const struct raft_entry *entries, size_t n)
 {
     kvdb_begin(s->kvdb);
-    for (size_t i = 0; i < n && !atomic_load(&s->failed); i++)
+    s->apply_mark_us = clock_now_us();
+    for (size_t i = 0; i < n && !atomic_load_explicit(&s->failed, memory_order_relaxed); i++)
         if (entries[i].index > s->applied_index)
             apply_entry(s, &entries[i]);
-    batch_commit(s);
+    if (!atomic_load_explicit(&s->failed, memory_order_relaxed))
+        batch_commit(s);
 }

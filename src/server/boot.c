@@ -1,10 +1,14 @@
 /* server/boot.c -- from files to a running state: a new member, or one that was here before.
  * SPDX-License-Identifier: Apache-2.0 */
-#include <openssl/evp.h>
+/* The plain SHA-1 functions: the EVP ones set up a provider and read its configuration, which costs two
+ * megabytes for one digest at bootstrap. */
+#define OPENSSL_API_COMPAT 0x10100000L
+#include <openssl/sha.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "raft/conf_codec.h"
+#include "server/feed.h"
 #include "server/server_priv.h"
 
 enum {
@@ -16,8 +20,9 @@ enum {
 
 void sha1_digest(struct slice data, uint8_t ret[SHA1_SIZE])
 {
-    unsigned n = 0;
-    invariant(EVP_Digest(data.p, data.n, ret, &n, EVP_sha1(), NULL) == 1 && n == SHA1_SIZE);
+    SHA_CTX ctx;
+    invariant(SHA1_Init(&ctx) == 1 && SHA1_Update(&ctx, data.p, data.n) == 1 &&
+              SHA1_Final(ret, &ctx) == 1);
 }
 
 /* ---- a new member ------------------------------------------------------------------------- */
@@ -138,15 +143,13 @@ static enum err load_state(struct server *s, struct why *why)
     if (e != ERR_OK)
         return e;
     mvcc_store_loaded(s->kv, scheduled, finished);
-    int64_t total, in_use;
-    kvdb_size(s->kvdb, &total, &in_use);
-    atomic_store(&s->db_size, total);
-    atomic_store(&s->db_in_use, in_use);
+    publish_size(s);
     atomic_store(&s->published, mvcc_store_revision(s->kv));
     atomic_store(&s->applied, s->applied_index);
     atomic_store(&s->alarms, applier_alarms(s->applier));
     const char *version = cluster_version(s->cluster);
-    atomic_store(&s->cluster_version, version ? xstrdup(version) : "not_decided");
+    if (version != NULL)
+        atomic_store(&s->cluster_version, arena_strdup(s->texts, version));
     return ERR_OK;
 }
 
@@ -207,8 +210,10 @@ static enum err start_raft(struct server *s, const struct logdb_start *start, st
     };
     struct raft_conf_state cs = conf_state_of(s->cluster);
     struct raft_hard_state hs = start->hard_state;
+    s->stored_commit = hs.commit;
     if (hs.commit < s->applied_index)
         hs.commit = s->applied_index; /* it was known to be committed when it was applied */
+    s->hard_state = hs;
     enum err e = raft_new(&options, &hs, &cs, &s->raft);
     raft_conf_state_fini(&cs);
     if (e != ERR_OK)
@@ -275,6 +280,8 @@ enum err server_boot(struct server *s, struct why *why)
     s->lessor = lessor_new(min_lease_ttl(s->cfg));
     s->cluster = cluster_new(0);
     s->arena = arena_new();
+    s->texts = arena_new();
+    atomic_store(&s->cluster_version, "not_decided");
     enum err e = open_files(s, why);
     if (e != ERR_OK)
         return e;
@@ -293,7 +300,7 @@ enum err server_boot(struct server *s, struct why *why)
         s->cfg->compaction_mode == CONFIG_COMPACT_PERIODIC ? s->cfg->compaction_period_ms : 0,
         s->cfg->compaction_mode == CONFIG_COMPACT_REVISION ? s->cfg->compaction_revisions : 0,
         clock_now_ms());
-    s->last_checkpoint = clock_now_ms();
+    s->last_checkpoint = s->compact_started = clock_now_ms();
     return start_raft(s, &start, why);
 }
 
@@ -307,9 +314,12 @@ void server_unboot(struct server *s)
     lessor_free(s->lessor);
     mvcc_store_free(s->kv);
     arena_free(s->arena);
+    arena_free(s->texts);
     entry_cache_fini(&s->cache);
     raft_entries_fini(&s->batch);
     free(s->pending.bucket);
+    if (s->feed != NULL)
+        feed_unref(s->feed);
     kvdb_reader_close(s->keeper_reader);
     kvdb_checkpointer_close(s->keeper_cp);
     kvdb_checkpointer_close(s->member_cp);

@@ -1,5 +1,5 @@
-/* server/calls.c -- what a call asks for: a proposal, an answer from the member's own state, or a read
- * that has to be confirmed.
+/* server/calls.c -- what a call asks for: a proposal, an answer from the member's own state, or a
+ * read that has to be confirmed.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
 
@@ -8,11 +8,13 @@
 
 #include "base/log.h"
 #include "iface/kv_wire.h"
+#include "server/metrics_priv.h"
 #include "server/server_priv.h"
 
 enum {
     PENDING_BYTES_MAX = 256 * 1024 * 1024, /* of proposals that are not applied yet */
     PENDING_CALLS_MAX = 1024 * 1024,
+    SPACE_ALARM_PAUSE_MS = 1000, /* between two proposals of the alarm */
 };
 
 /* ---- proposals -------------------------------------------------------------------------- */
@@ -50,8 +52,8 @@ static unsigned entry_field(const struct server_call *call)
     }
 }
 
-/* Encode `request` as field `field` of InternalRaftRequest, with a header that holds `id`: the message
- * is the same as entry_encode() makes, without a walk over all its fields. */
+/* Encode `request` as field `field` of InternalRaftRequest, with a header that holds `id`: the
+ * message is the same as entry_encode() makes, without a walk over all its fields. */
 static struct blob *encode_field(unsigned field, const ProtobufCMessage *request, uint64_t id)
 {
     size_t n = protobuf_c_message_get_packed_size(request);
@@ -74,7 +76,7 @@ static struct blob *encode_field(unsigned field, const ProtobufCMessage *request
 }
 
 /* Client thread: the entry is encoded where the request is at hand. */
-static void encode_call(struct server *s, struct server_call *call, unsigned field)
+static void encode_call(struct server_call *call, unsigned field)
 {
     Etcdserverpb__InternalRaftRequest view = ETCDSERVERPB__INTERNAL_RAFT_REQUEST__INIT;
     const ProtobufCMessage *request = call->request;
@@ -96,8 +98,10 @@ static void encode_call(struct server *s, struct server_call *call, unsigned fie
 
 static void raise_nospace(struct server *s)
 {
-    if (applier_alarms(s->applier) & BIT(ETCDSERVERPB__ALARM_TYPE__NOSPACE))
+    if (s->now < s->next_space_alarm ||
+        (applier_alarms(s->applier) & BIT(ETCDSERVERPB__ALARM_TYPE__NOSPACE)))
         return;
+    s->next_space_alarm = s->now + SPACE_ALARM_PAUSE_MS;
     Etcdserverpb__InternalRaftRequest req = ETCDSERVERPB__INTERNAL_RAFT_REQUEST__INIT;
     Etcdserverpb__AlarmRequest alarm = ETCDSERVERPB__ALARM_REQUEST__INIT;
     alarm.action = ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__ACTIVATE;
@@ -123,7 +127,8 @@ static bool quota_allows(struct server *s, const struct server_call *call)
 
 static void call_propose(struct server *s, struct server_call *call)
 {
-    if (s->pending.n >= PENDING_CALLS_MAX || s->pending.bytes + call->entry->n > PENDING_BYTES_MAX) {
+    if (s->pending.n >= PENDING_CALLS_MAX ||
+        s->pending.bytes + call->entry->n > PENDING_BYTES_MAX) {
         call_answer(s, call, ERR_TOO_MANY_REQUESTS, NULL);
         return;
     }
@@ -149,6 +154,8 @@ static void lease_keep_alive(struct server *s, struct server_call *call)
         call_answer(s, call, e == ERR_NOT_LEADER ? ERR_NO_LEADER : e, NULL);
         return;
     }
+    if (e == ERR_OK)
+        metric_add(&metric_lease_renewed, 1);
     resp.id = req->id;
     resp.ttl = ttl;
     call_answer_pb(s, call, &resp.base);
@@ -170,8 +177,7 @@ static void lease_time_to_live(struct server *s, struct server_call *call)
     resp.ttl = -1;
     if (lessor_get(s->lessor, req->id, s->now, &info) == ERR_OK) {
         resp.grantedttl = info.ttl_s;
-        resp.ttl = info.remaining_ms == LESSOR_FOREVER ? info.ttl_s
-                                                       : (info.remaining_ms + 500) / 1000;
+        resp.ttl = info.remaining_ms == LESSOR_FOREVER ? info.ttl_s : info.remaining_ms / 1000;
         if (req->keys)
             lessor_each_key(s->lessor, req->id, add_key, &resp);
     }
@@ -381,6 +387,9 @@ void call_run(struct server *s, struct server_task *t)
         status(s, call);
         break;
     case OP_DEFRAGMENT:
+        if (list_is_empty(&s->defrag_waiters))
+            s->defrag_started = s->now;
+        metric_set(&metric_defrag_inflight, 1);
         list_add_tail(&s->defrag_waiters, &call->task.link);
         break;
     case OP_HASH:
@@ -399,10 +408,14 @@ void call_run(struct server *s, struct server_task *t)
     case OP_READ_INDEX:
         read_ask(s, call);
         break;
-    default:
-        /* Membership does not change in a cluster that cannot have a second member yet. */
-        call_answer(s, call, ERR_NOT_CAPABLE, NULL);
+    case OP_MEMBER_ADD:
+    case OP_MEMBER_REMOVE:
+    case OP_MEMBER_UPDATE:
+    case OP_MEMBER_PROMOTE:
+        reconfig_call(s, call);
         break;
+    default:
+        invariant(false); /* the others are proposals */
     }
 }
 
@@ -422,14 +435,14 @@ void server_call(struct server_client *c, struct server_call *call)
     call->entry = NULL;
     call->cost = 0;
     call->task.run = call_run;
-    if (atomic_load_explicit(&s->stopping, memory_order_acquire)) {
-        call->reply.run = stopped_reply;
-        loop_post(c->loop, &call->reply);
-        return;
-    }
     call->id = atomic_fetch_add_explicit(&s->next_id, 1, memory_order_relaxed);
     unsigned field = entry_field(call);
     if (field != 0)
-        encode_call(s, call, field);
-    mailbox_post(s->inbox, &call->task.link);
+        encode_call(call, field);
+    if (server_post(s, s->inbox, &call->task))
+        return;
+    blob_unref(call->entry);
+    call->entry = NULL;
+    call->reply.run = stopped_reply;
+    loop_post(c->loop, &call->reply);
 }

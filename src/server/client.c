@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "server/hub.h"
+#include "server/metrics_priv.h"
 #include "server/server_priv.h"
 
 enum {
@@ -150,11 +151,12 @@ bool server_read_is_local(const struct server_client *c)
     return atomic_load_explicit(&c->server->read_local, memory_order_acquire);
 }
 
-/* The view at `current` is open. The lock is let go between steps; the revision is pinned by the plan. */
+/* The view at `current` is open. The lock is let go between steps; the plan pins the revision. */
 static enum err plan_range(struct server *s, const struct range_req *req, revision current,
                            struct arena *a, struct range_plan **ret)
 {
     bool done = false;
+    metric_add(&metric_range, 1);
     pthread_rwlock_rdlock(&s->index_lock);
     enum err e = range_plan_new(s->kv, req, current, a, ret);
     if (e == ERR_OK)
@@ -172,6 +174,14 @@ static enum err plan_range(struct server *s, const struct range_req *req, revisi
     return e;
 }
 
+/* A compaction may overtake a read of the current revision; it reads then at the newer one, which is
+ * published already. */
+static bool is_overtaken(const struct server *s, const struct range_req *req, enum err e,
+                         revision rev)
+{
+    return e == ERR_COMPACTED && req->rev <= 0 && rev != published_revision(s);
+}
+
 enum err server_range_plan(struct server_client *c, const struct range_req *req, struct arena *a,
                            struct range_plan **ret_plan)
 {
@@ -181,8 +191,7 @@ enum err server_range_plan(struct server_client *c, const struct range_req *req,
         e = client_view(c);
         if (e == ERR_OK)
             e = plan_range(c->server, req, c->view_rev, a, ret_plan);
-        /* A compaction may overtake a read of the current revision: read at the newer one. */
-    } while (e == ERR_COMPACTED && req->rev <= 0 && c->view_rev != published_revision(c->server));
+    } while (is_overtaken(c->server, req, e, c->view_rev));
     return e;
 }
 
@@ -200,10 +209,20 @@ struct server_view {
     struct kvdb_reader *reader;
 };
 
+static void view_free(struct server_view *v)
+{
+    if (v->client->spare == NULL)
+        v->client->spare = v->reader;
+    else
+        kvdb_reader_close(v->reader);
+    free(v);
+}
+
 enum err server_view_open(struct server_client *c, const struct range_req *req, struct arena *a,
                           struct range_plan **ret_plan, struct server_view **ret_view)
 {
     struct server_view *v = xcalloc(1, sizeof *v);
+    *ret_plan = NULL;
     v->client = c;
     v->reader = c->spare;
     c->spare = NULL;
@@ -214,12 +233,18 @@ enum err server_view_open(struct server_client *c, const struct range_req *req, 
         free(v);
         return e;
     }
-    revision rev = published_revision(c->server);
-    e = kvdb_reader_begin(v->reader, NULL);
-    if (e == ERR_OK)
+    revision rev;
+    do {
+        rev = published_revision(c->server);
+        e = kvdb_reader_begin(v->reader, NULL);
+        if (e != ERR_OK)
+            break;
         e = plan_range(c->server, req, rev, a, ret_plan);
+        if (e != ERR_OK)
+            kvdb_reader_end(v->reader);
+    } while (is_overtaken(c->server, req, e, rev));
     if (e != ERR_OK) {
-        server_view_close(v);
+        view_free(v);
         return e;
     }
     *ret_view = v;
@@ -237,9 +262,5 @@ void server_view_close(struct server_view *v)
     if (v == NULL)
         return;
     kvdb_reader_end(v->reader);
-    if (v->client->spare == NULL)
-        v->client->spare = v->reader;
-    else
-        kvdb_reader_close(v->reader);
-    free(v);
+    view_free(v);
 }

@@ -23,7 +23,8 @@ struct server_task {
 
 MUST_USE enum err server_client_new(struct server *s, struct loop *loop, struct server_client **ret,
                                     struct why *why);
-/* No call of this client is pending and no watcher is left. */
+/* No call of this client is pending, no watcher is left, and its loop does not run any more. Not while
+ * server_stop() runs. */
 void server_client_free(struct server_client *c);
 struct server *server_of(struct server_client *c);
 struct loop *server_client_loop(struct server_client *c);
@@ -54,17 +55,19 @@ enum server_op {
     OP_MOVE_LEADER,
     OP_DOWNGRADE,
     OP_AUTH_STATUS,
-    OP_READ_INDEX, /* no request, no response: done when a read begun now is linearizable */
+    OP_READ_INDEX, /* no request, no response: done when a read of now would be linearizable */
 };
 
 /* Lives in the caller's memory from server_call() until `done`. */
 struct server_call {
     enum server_op op;
     const ProtobufCMessage *request;      /* lent until done */
-    void (*done)(struct server_call *call); /* in the loop's thread, once; never inside server_call() */
+    /* In the loop's thread, once; never inside server_call(). */
+    void (*done)(struct server_call *call);
 
-    enum err err;          /* out */
-    struct blob *response; /* out: the encoded response with its header; `done` takes it; NULL on error */
+    enum err err; /* out */
+    /* Out: the encoded response with its header; `done` takes it. NULL on an error. */
+    struct blob *response;
 
     /* the server's own */
     struct server_task task;
@@ -77,9 +80,9 @@ struct server_call {
     msec deadline;
 };
 
-/* Hand the call to the member. It is always answered: by the member, or with ERR_TIMEOUT (5 s and two
- * election timeouts), ERR_TOO_MANY_REQUESTS or ERR_STOPPED. The request was checked by the caller
- * (sizes, keys, duplicate keys); quota, leases and alarms are the server's. */
+/* Hand the call to the member. It is always answered: by the member, or with ERR_TIMEOUT (5 s and
+ * two election timeouts), ERR_TOO_MANY_REQUESTS or ERR_STOPPED. The request was checked by the
+ * caller (sizes, keys, duplicate keys); quota, leases and alarms are the server's. */
 void server_call(struct server_client *c, struct server_call *call);
 
 /* ---- ranges ---------------------------------------------------------------------------------- */
@@ -92,14 +95,16 @@ bool server_read_is_local(const struct server_client *c);
 MUST_USE enum err server_range_plan(struct server_client *c, const struct range_req *req,
                                     struct arena *a, struct range_plan **ret_plan);
 
-/* Fetch the plan's rows (range_plan_fetch), in the same round of the loop: the view ends with it. */
+/* Fetch the plan's rows (range_plan_fetch), in the same round of the loop: the view ends with it. Each
+ * plan is fetched before the next is made. */
 MUST_USE enum err server_range_fetch(struct server_client *c, struct range_plan *plan,
                                      bool (*emit)(void *arg, const struct kv_row *row), void *arg);
 
 /* A read view of its own, for a fetch that lasts longer than a round (RangeStream). */
 struct server_view;
-MUST_USE enum err server_view_open(struct server_client *c, const struct range_req *req, struct arena *a,
-                                   struct range_plan **ret_plan, struct server_view **ret_view);
+MUST_USE enum err server_view_open(struct server_client *c, const struct range_req *req,
+                                   struct arena *a, struct range_plan **ret_plan,
+                                   struct server_view **ret_view);
 MUST_USE enum err server_view_fetch(struct server_view *v, struct range_plan *plan,
                                     bool (*emit)(void *arg, const struct kv_row *row), void *arg);
 void server_view_close(struct server_view *v);
@@ -116,8 +121,8 @@ void server_header_get(const struct server_client *c, struct server_header *ret)
 
 /* ---- snapshot: the database as upstream's file, in pieces ------------------------------------- */
 
-/* Spooled by the housekeeping thread first. `done` once; on ERR_OK `fd` is an open, unlinked file of `size`
- * bytes, positioned at 0, and is the caller's to close. */
+/* Spooled by the housekeeping thread first. `done` once; on ERR_OK `fd` is an open, unlinked file of
+ * `size` bytes, positioned at 0, and is the caller's to close. */
 struct server_snapshot {
     void (*done)(struct server_snapshot *snap); /* in the loop's thread */
     enum err err;

@@ -6,14 +6,11 @@
 
 #include "server/server_priv.h"
 
-/* Field 11 of WatchResponse with the mvccpb.Event inside; `prev` is NULL or what stood there before. */
-struct blob *event_encode(const struct kv_row *row, const struct kv_row *prev, struct slice *ret_key)
+struct blob *event_encode(const struct kv_row *row, struct slice *ret_key)
 {
     bool deleted = kv_row_is_tombstone(row);
     size_t kv_n = kv_wire_size(row) + (deleted ? kv_wire_int_size(row->main) : (size_t)0);
-    size_t prev_n = prev ? kv_wire_size(prev) : 0;
-    size_t event_n = (size_t)(deleted ? 2 : 0) + 1 + varint_size(kv_n) + kv_n +
-                     (prev ? 1 + varint_size(prev_n) + prev_n : 0);
+    size_t event_n = (size_t)(deleted ? 2 : 0) + 1 + varint_size(kv_n) + kv_n;
     struct blob *b = blob_new(1 + varint_size(event_n) + event_n);
     uint8_t *p = b->p;
     *p++ = 11 << 3 | 2;
@@ -24,16 +21,31 @@ struct blob *event_encode(const struct kv_row *row, const struct kv_row *prev, s
     }
     *p++ = 0x12; /* kv */
     p = varint_put(p, kv_n);
-    if (ret_key != NULL && row->key.n != 0)
-        *ret_key = slice_make(p + 1 + varint_size(row->key.n), row->key.n);
+    *ret_key = slice_make(p + 1 + varint_size(row->key.n), row->key.n);
     p = kv_wire_put(p, row);
     if (deleted)
         p = kv_wire_int(p, 0x18, row->main);
-    if (prev != NULL) {
-        *p++ = 0x1a; /* prev_kv */
-        p = varint_put(p, prev_n);
-        p = kv_wire_put(p, prev);
-    }
+    invariant(p == b->p + b->n);
+    return b;
+}
+
+struct blob *event_with_prev(struct slice field, const struct kv_row *prev)
+{
+    const uint8_t *body = field.p + 1;
+    while (*body++ & 0x80)
+        ;
+    size_t body_n = field.n - (size_t)(body - field.p);
+    size_t prev_n = kv_wire_size(prev);
+    size_t event_n = body_n + 1 + varint_size(prev_n) + prev_n;
+    struct blob *b = blob_new(1 + varint_size(event_n) + event_n);
+    uint8_t *p = b->p;
+    *p++ = field.p[0];
+    p = varint_put(p, event_n);
+    memcpy(p, body, body_n);
+    p += body_n;
+    *p++ = 0x1a; /* prev_kv */
+    p = varint_put(p, prev_n);
+    p = kv_wire_put(p, prev);
     invariant(p == b->p + b->n);
     return b;
 }
@@ -58,7 +70,7 @@ static void feed_event(struct feed *f, const struct mvcc_change *c)
     *e = (struct feed_event){.rev = c->row.main,
                              .deleted = kv_row_is_tombstone(&c->row),
                              .created = c->row.version == 1};
-    e->field = event_encode(&c->row, NULL, &e->key);
+    e->field = event_encode(&c->row, &e->key);
 }
 
 void feed_add(struct server *s, const struct mvcc_change *changes, size_t n)

@@ -32,8 +32,11 @@ struct feed_msg {
 /* watch.c: a feed, or the answer to a subscription, arrives at its client's loop. */
 void hub_on_feed(struct loop_msg *m);
 
-/* Return the field of one event, owned; *ret_key (may be NULL) lies inside of it. */
-struct blob *event_encode(const struct kv_row *row, const struct kv_row *prev,
-                          struct slice *ret_key);
+/* Return field 11 of WatchResponse, owned, with the mvccpb.Event of one row in it, without prev_kv.
+ * The key of the row, which is not empty, lies inside at *ret_key. */
+struct blob *event_encode(const struct kv_row *row, struct slice *ret_key);
+
+/* Return the same field with `prev` as its prev_kv, owned. */
+struct blob *event_with_prev(struct slice field, const struct kv_row *prev);
 
 #endif

@@ -1,5 +1,5 @@
-/* server/keeper.c -- the housekeeping thread: what takes long and may wait. It reads through snapshots of
- * its own and writes nothing but the checkpoint of kv.db and snapshot spools.
+/* server/keeper.c -- the housekeeping thread: what takes long and may wait. It reads through
+ * snapshots of its own and writes nothing but the checkpoint of kv.db and snapshot spools.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 #include <unistd.h>
@@ -9,6 +9,11 @@
 #include "server/metrics_priv.h"
 #include "server/server_priv.h"
 #include "storage/snapshot_file.h"
+
+static bool stops(const struct server *s)
+{
+    return atomic_load_explicit(&s->stopping, memory_order_relaxed);
+}
 
 /* ---- checkpoint --------------------------------------------------------------------------- */
 
@@ -23,13 +28,11 @@ static void checkpointed(struct server *s, struct server_task *t)
 {
     struct checkpoint_job *job = CONTAINER_OF(t, struct checkpoint_job, task);
     s->checkpoint_running = false;
-    if (job->err != ERR_OK) {
+    s->end_wal_due = !job->stats.complete;
+    if (job->err != ERR_OK)
         member_fail(s, "the key database cannot be synced", job->why.text);
-    } else if (job->stats.complete && s->checkpoint_index > s->durable_index) {
-        s->durable_index = s->checkpoint_index;
-        log_trim(s, s->durable_index);
-        log_info("saved snapshot", LOG_UINT("snapshot-index", s->durable_index));
-    }
+    else if (job->stats.complete)
+        upkeep_durable(s, s->checkpoint_index);
     free(job);
 }
 
@@ -38,7 +41,7 @@ static void checkpoint_run(struct server *s, struct server_task *t)
     struct checkpoint_job *job = CONTAINER_OF(t, struct checkpoint_job, task);
     int64_t start = clock_now_us();
     job->err = kvdb_checkpoint(s->keeper_cp, KVDB_CHECKPOINT_PASSIVE, &job->stats, &job->why);
-    metric_observe(&metric_backend_commit, (double)(clock_now_us() - start) / 1e6);
+    metric_observe(&metric_checkpoint, (double)(clock_now_us() - start) / 1e6);
     job->task.run = checkpointed;
     mailbox_post(s->inbox, &job->task.link);
 }
@@ -73,7 +76,7 @@ static bool hash_row(void *arg, const struct kv_row *row)
         pthread_rwlock_unlock(&w->s->index_lock);
         w->held = 0;
     }
-    return row->main <= w->hash.rev;
+    return row->main <= w->hash.rev && !stops(w->s);
 }
 
 static enum err hash_kv(struct server *s, revision rev, struct hash_walk *w, revision *ret_current)
@@ -93,7 +96,7 @@ static enum err hash_kv(struct server *s, revision rev, struct hash_walk *w, rev
             pthread_rwlock_unlock(&s->index_lock);
     }
     kvdb_reader_end(s->keeper_reader);
-    return e;
+    return e == ERR_OK && stops(s) ? ERR_STOPPED : e;
 }
 
 /* A compaction that began meanwhile may have taken from the index what the hash still needed. */
@@ -155,6 +158,7 @@ static void hash_run(struct server *s, struct server_task *t)
 {
     struct server_call *call = CONTAINER_OF(t, struct server_call, task);
     struct hash_done *d = xcalloc(1, sizeof *d);
+    int64_t start = clock_now_us();
     etcdserverpb__hash_kvresponse__init(&d->kv);
     etcdserverpb__hash_response__init(&d->all);
     d->header = header_make(s, 0);
@@ -164,6 +168,8 @@ static void hash_run(struct server *s, struct server_task *t)
         hash_all_fill(s, d);
     else
         hash_kv_fill(s, d);
+    metric_observe(call->op == OP_HASH ? &metric_hash : &metric_hash_rev,
+                   (double)(clock_now_us() - start) / 1e6);
     mailbox_post(s->inbox, &d->task.link);
 }
 
@@ -178,9 +184,8 @@ void keeper_call(struct server *s, struct server_call *call)
 
 static bool snapshot_goes_on(void *arg, uint64_t written)
 {
-    struct server *s = arg;
     (void)written;
-    return !atomic_load_explicit(&s->stopping, memory_order_relaxed);
+    return !stops(arg);
 }
 
 static enum err spool(struct server *s, struct server_snapshot *snap, struct why *why)
@@ -212,14 +217,18 @@ static void snapshot_run(struct server *s, struct server_task *t)
 {
     struct server_snapshot *snap = CONTAINER_OF(t, struct server_snapshot, task);
     struct why why = {""};
+    int64_t start = clock_now_us();
     snap->fd = -1;
-    if (atomic_load(&s->stopping)) {
+    if (stops(s)) {
         snap->err = ERR_STOPPED;
     } else {
         log_info("sending database snapshot to client");
         snap->err = spool(s, snap, &why);
-        if (snap->err != ERR_OK)
+        if (snap->err == ERR_CLOSED)
+            snap->err = ERR_STOPPED;
+        else if (snap->err != ERR_OK)
             log_warn("a snapshot could not be made", LOG_STR("error", why.text));
+        metric_observe(&metric_snapshot, (double)(clock_now_us() - start) / 1e6);
     }
     snap->reply.run = snapshot_reply;
     loop_post(snap->client->loop, &snap->reply);
@@ -232,24 +241,35 @@ void server_snapshot(struct server_client *c, struct server_snapshot *snap)
     snap->err = ERR_OK;
     snap->fd = -1;
     snap->task.run = snapshot_run;
-    mailbox_post(c->server->keeper_inbox, &snap->task.link);
+    if (server_post(c->server, c->server->keeper_inbox, &snap->task))
+        return;
+    snap->err = ERR_STOPPED;
+    snap->reply.run = snapshot_reply;
+    loop_post(c->loop, &snap->reply);
 }
 
 /* ---- the thread --------------------------------------------------------------------------- */
 
+/* Member thread: the keeper has answered all it was asked. */
+static void ended(struct server *s, struct server_task *t)
+{
+    (void)t;
+    s->stop_now = true;
+}
+
 static void stop_run(struct server *s, struct server_task *t)
 {
-    (void)s;
-    (void)t;
+    t->run = ended;
+    mailbox_post(s->inbox, &t->link);
 }
 
+/* Member thread. */
 void keeper_stop(struct server *s)
 {
-    static struct server_task stop = {.run = stop_run};
-    mailbox_post(s->keeper_inbox, &stop.link);
+    s->keeper_end.run = stop_run;
+    mailbox_post(s->keeper_inbox, &s->keeper_end.link);
 }
 
-/* After the stop, what still comes in is answered by its run function, which sees `stopping`. */
 void *keeper_main(void *arg)
 {
     struct server *s = arg;

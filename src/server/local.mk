@@ -11,6 +11,7 @@ src_server_libserver_a_SOURCES = \
 	src/server/keeper.c \
 	src/server/log_thread.c \
 	src/server/member.c \
+	src/server/reconfig.c \
 	src/server/metrics.c src/server/metrics_priv.h \
 	src/server/server.c src/server/server.h src/server/server_priv.h \
 	src/server/upkeep.c \

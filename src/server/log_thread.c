@@ -1,17 +1,20 @@
-/* server/log_thread.c -- writing log.db: everything that has come meanwhile in one transaction, one sync.
+/* server/log_thread.c -- writing log.db: all that has come meanwhile in one transaction, one sync.
  *
- * The log thread writes, beside the member's own work. A few entries that come alone, in a cluster of one voter, are
- * written by the member itself: nothing else is to be done meanwhile, and two changes of threads are saved. log.db has
- * one user at a time: the member takes it only while the log thread has nothing.
+ * The log thread writes, beside the member's own work. A few entries that come alone, in a cluster
+ * of one voter, are written by the member itself: nothing else is to be done meanwhile, and two
+ * changes of threads are saved. log.db has one user at a time: the member takes it only while the
+ * log thread has nothing.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "server/metrics_priv.h"
 #include "server/server_priv.h"
 
 enum {
-    ALONE_MAX = 4, /* entries that the member writes itself */
+    ALONE_MAX = 4,          /* entries that the member writes itself */
     COMMIT_LAG_MAX = 10000, /* entries that the stored commit index may lag behind */
+    SLOW_SYNC_MS = 1000,    /* worth a warning */
 };
 
 /* Goes to the log thread, and comes back to the member when it is on disk. */
@@ -35,7 +38,8 @@ static void job_free(struct log_job *job)
 
 /* ---- member thread ---------------------------------------------------------------------- */
 
-/* Readies become durable in their order: one without anything to sync counts as soon as those before it do. */
+/* Readies become durable in their order: one without anything to sync counts as soon as those
+ * before it do. */
 static void report_durable(struct server *s, uint64_t number)
 {
     if (s->log_in_flight == 0 && s->log_unsynced > number)
@@ -55,8 +59,9 @@ static void appended(struct server *s, struct server_task *t)
     job_free(job);
 }
 
-/* Commit indexes alone need not be durable: now and then one goes with an append, so that a restart need not wait for
- * all of the log to be committed again. The log is never trimmed beyond the stored one. */
+/* Commit indexes alone need not be durable: now and then one goes with an append, so that a restart
+ * need not wait for all of the log to be committed again. The log is never trimmed beyond the
+ * stored one. */
 static void take_hard_state(struct server *s, const struct raft_ready *rd)
 {
     if (!rd->has_hard_state)
@@ -85,13 +90,27 @@ static struct log_job *job_new(struct server *s, struct raft_ready *rd)
     return job;
 }
 
+/* Writing and syncing are one call. */
+static void measure_write(const struct log_job *job, int64_t took_us)
+{
+    int64_t bytes = 0;
+    for (size_t i = 0; i < job->entries.n; i++)
+        bytes += (int64_t)raft_entry_size(&job->entries.v[i]);
+    metric_add(&metric_wal_bytes, bytes);
+    metric_observe(&metric_wal_fsync, (double)took_us / 1e6);
+    metric_observe(&metric_wal_write, (double)took_us / 1e6);
+    if (took_us > SLOW_SYNC_MS * 1000)
+        log_warn("slow fdatasync", LOG_MS("took", took_us / 1000),
+                 LOG_MS("expected-duration", SLOW_SYNC_MS));
+}
+
 static void job_write(struct server *s, struct log_job *job)
 {
     int64_t start = clock_now_us();
     logdb_trim(s->logdb, job->trim);
     job->err = logdb_append(s->logdb, job->has_hard_state ? &job->hard_state : NULL,
                             job->entries.v, job->entries.n, &job->why);
-    metric_observe(&metric_wal_fsync, (double)(clock_now_us() - start) / 1e6);
+    measure_write(job, clock_now_us() - start);
 }
 
 void log_append(struct server *s, struct raft_ready *rd)

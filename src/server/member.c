@@ -1,9 +1,10 @@
 /* server/member.c -- the member thread: the one place where replicated state changes.
  *
- * A round: take all that came in; propose what is to be proposed in one go; let raft say what is to be
- * written, sent and applied; apply; answer; do what is due. Nothing here waits but for messages.
+ * A round: take all that came in; propose what is to be proposed in one go; let raft say what is to
+ * be written, sent and applied; apply; answer; do what is due. Nothing here waits but for messages.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/log.h"
+#include "server/metrics_priv.h"
 #include "server/server_priv.h"
 
 enum { TICKS_MAX = 10 }; /* made up for after a pause */
@@ -75,6 +76,7 @@ static void fail_all(struct server *s, enum err e)
                           &s->batch_calls};
     for (size_t i = 0; i < s->pending.mask + 1 && s->pending.bucket != NULL; i++)
         s->pending.bucket[i] = NULL;
+    metric_add(&metric_proposals_failed, (int64_t)s->pending.n);
     s->pending.n = s->pending.bytes = 0;
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         fail_list(s, all[i], e);
@@ -103,6 +105,13 @@ void member_propose(struct server *s, Etcdserverpb__InternalRaftRequest *req)
     req->header = NULL;
 }
 
+static void proposal_failed(struct server *s, struct server_call *call, enum err e)
+{
+    pending_take(&s->pending, call->id);
+    metric_add(&metric_proposals_failed, 1);
+    call_answer(s, call, e, NULL);
+}
+
 static void propose_batch(struct server *s)
 {
     if (s->batch.n == 0)
@@ -112,11 +121,9 @@ static void propose_batch(struct server *s)
         list_splice_tail(&s->timeouts, &s->batch_calls);
     } else {
         struct server_call *call;
-        LIST_FOREACH (call, &s->batch_calls, struct server_call, task.link) {
-            pending_take(&s->pending, call->id);
-            call_answer(s, call, raft_leader(s->raft) == 0 ? ERR_NO_LEADER : ERR_TOO_MANY_REQUESTS,
-                        NULL);
-        }
+        e = raft_leader(s->raft) == 0 ? ERR_NO_LEADER : ERR_TOO_MANY_REQUESTS;
+        LIST_FOREACH (call, &s->batch_calls, struct server_call, task.link)
+            proposal_failed(s, call, e);
     }
     raft_entries_cut(&s->batch, 0);
 }
@@ -127,12 +134,13 @@ static void expire_calls(struct server *s)
     LIST_FOREACH (call, &s->timeouts, struct server_call, task.link) {
         if (call->deadline > s->now)
             break;
-        pending_take(&s->pending, call->id);
-        call_answer(s, call, ERR_TIMEOUT, NULL);
+        proposal_failed(s, call, ERR_TIMEOUT);
     }
     LIST_FOREACH (call, &s->reads, struct server_call, task.link) {
         if (call->deadline > s->now)
             break;
+        s->read_round = 0; /* it was lost: those that came later ask anew */
+        metric_add(&metric_read_failed, 1);
         call_answer(s, call, ERR_TIMEOUT, NULL);
     }
 }
@@ -148,6 +156,8 @@ static void on_soft_state(struct server *s, const struct raft_soft_state *soft)
         if (!leads)
             lessor_demote(s->lessor);
     }
+    if (soft->leader != 0 && soft->leader != atomic_load(&s->leader))
+        metric_add(&metric_leader_changes, 1);
     atomic_store(&s->leads, leads);
     atomic_store(&s->leader, soft->leader);
 }
@@ -194,9 +204,9 @@ static void run_raft(struct server *s)
         take_read_states(s);
         entry_cache_add(&s->cache, rd->entries.v, rd->entries.n);
         log_append(s, rd);
-        if (rd->committed.n != 0) {
+        if (rd->committed.n != 0 && !atomic_load(&s->failed)) {
             member_apply(s, rd->committed.v, rd->committed.n);
-            raft_applied(s->raft, rd->committed.v[rd->committed.n - 1].index);
+            raft_applied(s->raft, s->applied_index);
             entry_cache_trim(&s->cache, s->applied_index);
         }
     }
@@ -229,6 +239,28 @@ static void run_messages(struct server *s, struct list *msgs)
     }
 }
 
+/* Do what the messages of this round led to. Return when the next round is due at the latest. */
+static msec work(struct server *s)
+{
+    if (atomic_load(&s->failed))
+        return MSEC_NEVER;
+    propose_batch(s);
+    ask_read_index(s);
+    run_ticks(s);
+    run_raft(s);
+    if (atomic_load(&s->failed))
+        return MSEC_NEVER;
+    reads_serve(s);
+    expire_calls(s);
+    msec due = upkeep_run(s);
+    propose_batch(s); /* what upkeep proposed */
+    run_raft(s);
+    upkeep_publish(s);
+    if (s->batch.n != 0)
+        return 0;
+    return due < s->next_tick ? due : s->next_tick;
+}
+
 void *member_main(void *arg)
 {
     struct server *s = arg;
@@ -239,26 +271,12 @@ void *member_main(void *arg)
     run_raft(s); /* applies the configuration that a new log begins with */
     if (raft_single_voter(s->raft))
         raft_campaign(s->raft);
-    msec due = 0;
-    while (!s->stop_now) {
-        run_messages(s, &msgs);
-        if (!atomic_load(&s->failed)) {
-            propose_batch(s);
-            ask_read_index(s);
-            run_ticks(s);
-            run_raft(s);
-            reads_serve(s);
-            expire_calls(s);
-            upkeep_publish(s);
-            due = upkeep_run(s);
-            propose_batch(s); /* what upkeep proposed */
-            run_raft(s);
-        }
+    while (run_messages(s, &msgs), !s->stop_now) {
+        msec due = work(s);
         post_replies(s);
-        mailbox_take(s->inbox, &msgs, due < s->next_tick ? due : s->next_tick);
+        mailbox_take(s->inbox, &msgs, due);
         s->now = clock_now_ms();
     }
-    run_messages(s, &msgs);
     fail_all(s, ERR_STOPPED);
     post_replies(s);
     return NULL;

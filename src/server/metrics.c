@@ -2,124 +2,254 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <sys/resource.h>
 
+#include "config/gates.h"
 #include "server/metrics_priv.h"
 #include "server/server_priv.h"
 
 #define COUNTER(var, name, help) struct metric var = METRIC_COUNTER(name, help)
-#define GAUGE(var, name, help) static struct metric var = METRIC_GAUGE(name, help)
+#define GAUGE(var, name, help) struct metric var = METRIC_GAUGE(name, help)
+#define HISTOGRAM(var, name, help, bounds, n)                                                      \
+    struct metric var = METRIC_HISTOGRAM(name, help, bounds, n)
 
+static const double from_100us[] = METRIC_DOUBLING(0.0001);
 static const double from_1ms[] = METRIC_DOUBLING(0.001);
 static const double from_10ms[] = METRIC_DOUBLING(0.01);
 static const double from_100ms[] = METRIC_DOUBLING(0.1);
-static const double from_100ms_in_ms[] = METRIC_DOUBLING(100);
+static const double from_1[] = METRIC_DOUBLING(1);
+static const double from_100[] = METRIC_DOUBLING(100);
 
-struct metric metric_wal_fsync =
-    METRIC_HISTOGRAM("etcd_disk_wal_fsync_duration_seconds",
-                     "The latency distributions of fsync called by WAL.", from_1ms, 14);
-struct metric metric_backend_commit =
-    METRIC_HISTOGRAM("etcd_disk_backend_commit_duration_seconds",
-                     "The latency distributions of commit called by backend.", from_1ms, 14);
-struct metric metric_defrag =
-    METRIC_HISTOGRAM("etcd_disk_backend_defrag_duration_seconds",
-                     "The latency distribution of backend defragmentation.", from_100ms, 13);
-struct metric metric_snapshot =
-    METRIC_HISTOGRAM("etcd_disk_backend_snapshot_duration_seconds",
-                     "The latency distribution of backend snapshots.", from_10ms, 17);
-struct metric metric_hash_rev =
-    METRIC_HISTOGRAM("etcd_mvcc_hash_rev_duration_seconds",
-                     "The latency distribution of storage hash by revision operation.", from_10ms, 15);
-struct metric metric_compaction_total =
-    METRIC_HISTOGRAM("etcd_debugging_mvcc_db_compaction_total_duration_milliseconds",
-                     "Bucketed histogram of db compaction total duration.", from_100ms_in_ms, 14);
+/* ---- counted where it happens --------------------------------------------------------------- */
+
+HISTOGRAM(metric_wal_fsync, "etcd_disk_wal_fsync_duration_seconds",
+          "The latency distributions of fsync called by WAL.", from_1ms, 14);
+HISTOGRAM(metric_wal_write, "etcd_disk_wal_write_duration_seconds",
+          "The latency distributions of write called by WAL.", from_1ms, 14);
+HISTOGRAM(metric_backend_commit, "etcd_disk_backend_commit_duration_seconds",
+          "The latency distributions of commit called by backend.", from_1ms, 14);
+HISTOGRAM(metric_checkpoint, "etcd_debugging_snap_save_total_duration_seconds",
+          "The total latency distributions of save called by snapshot.", from_1ms, 14);
+HISTOGRAM(metric_defrag, "etcd_disk_backend_defrag_duration_seconds",
+          "The latency distribution of backend defragmentation.", from_100ms, 13);
+HISTOGRAM(metric_snapshot, "etcd_disk_backend_snapshot_duration_seconds",
+          "The latency distribution of backend snapshots.", from_10ms, 17);
+HISTOGRAM(metric_hash, "etcd_mvcc_hash_duration_seconds",
+          "The latency distribution of storage hash operation.", from_10ms, 15);
+HISTOGRAM(metric_hash_rev, "etcd_mvcc_hash_rev_duration_seconds",
+          "The latency distribution of storage hash by revision operation.", from_10ms, 15);
+HISTOGRAM(metric_compaction_total, "etcd_debugging_mvcc_db_compaction_total_duration_milliseconds",
+          "Bucketed histogram of db compaction total duration.", from_100, 14);
+HISTOGRAM(metric_compaction_pause, "etcd_debugging_mvcc_db_compaction_pause_duration_milliseconds",
+          "Bucketed histogram of db compaction pause duration.", from_1, 13);
+static HISTOGRAM(lease_ttl, "etcd_debugging_lease_ttl_total", "Bucketed histogram of lease TTLs.",
+                 from_1, METRIC_BOUNDS_MAX);
+static struct metric apply_seconds = METRIC_HISTOGRAM_VEC(
+    "etcd_server_apply_duration_seconds", "The latency distributions of v2 apply called by backend.",
+    from_100us, 20, "version", "op", "success");
 
 COUNTER(metric_lease_expired, "etcd_debugging_server_lease_expired_total",
         "The total number of expired leases.");
-COUNTER(metric_lease_granted, "etcd_debugging_lease_granted_total",
-        "The total number of granted leases.");
-COUNTER(metric_lease_revoked, "etcd_debugging_lease_revoked_total",
-        "The total number of revoked leases.");
+static COUNTER(lease_granted, "etcd_debugging_lease_granted_total",
+               "The total number of granted leases.");
+static COUNTER(lease_revoked, "etcd_debugging_lease_revoked_total",
+               "The total number of revoked leases.");
 COUNTER(metric_lease_renewed, "etcd_debugging_lease_renewed_total",
         "The number of renewed leases seen by the leader.");
-COUNTER(metric_compaction_keys, "etcd_debugging_mvcc_db_compaction_keys_total",
-        "Total number of db keys compacted.");
-COUNTER(metric_put, "etcd_mvcc_put_total", "Total number of puts seen by this member.");
-COUNTER(metric_delete, "etcd_mvcc_delete_total", "Total number of deletes seen by this member.");
-COUNTER(metric_txn, "etcd_mvcc_txn_total", "Total number of txns seen by this member.");
+GAUGE(metric_compaction_last, "etcd_debugging_mvcc_db_compaction_last",
+      "The unix time of the last db compaction. Resets to 0 on start.");
+static COUNTER(put_total, "etcd_mvcc_put_total", "Total number of puts seen by this member.");
+static COUNTER(delete_total, "etcd_mvcc_delete_total", "Total number of deletes seen by this member.");
+static COUNTER(txn_total, "etcd_mvcc_txn_total", "Total number of txns seen by this member.");
 COUNTER(metric_range, "etcd_mvcc_range_total", "Total number of ranges seen by this member.");
-COUNTER(metric_put_bytes, "etcd_debugging_mvcc_total_put_size_in_bytes",
-        "The total size of put kv pairs seen by this member.");
+static GAUGE(put_bytes, "etcd_debugging_mvcc_total_put_size_in_bytes",
+             "The total size of put kv pairs seen by this member.");
 COUNTER(metric_proposals_failed, "etcd_server_proposals_failed_total",
         "The total number of failed proposals seen.");
+COUNTER(metric_read_failed, "etcd_server_read_indexes_failed_total",
+        "The total number of failed read indexes seen.");
 COUNTER(metric_leader_changes, "etcd_server_leader_changes_seen_total",
         "The number of leader changes seen.");
 COUNTER(metric_events, "etcd_debugging_mvcc_events_total",
         "Total number of events sent by this member.");
 COUNTER(metric_slow_apply, "etcd_server_slow_apply_total",
         "The total number of slow apply requests (likely overloaded from slow disk).");
-COUNTER(metric_wal_bytes, "etcd_disk_wal_write_bytes_total", "Total number of bytes written in WAL.");
-struct metric metric_watchers =
-    METRIC_GAUGE("etcd_debugging_mvcc_watcher_total", "Total number of watchers.");
-struct metric metric_slow_watchers = METRIC_GAUGE("etcd_debugging_mvcc_slow_watcher_total",
-                                                  "Total number of unsynced slow watchers.");
-
-/* Read off the server when they are asked for. */
-GAUGE(db_total, "etcd_mvcc_db_total_size_in_bytes",
-      "Total size of the underlying database physically allocated in bytes.");
-GAUGE(db_total_old, "etcd_debugging_mvcc_db_total_size_in_bytes",
-      "Total size of the underlying database physically allocated in bytes.");
-GAUGE(db_in_use, "etcd_mvcc_db_total_size_in_use_in_bytes",
-      "Total size of the underlying database logically in use in bytes.");
-GAUGE(has_leader, "etcd_server_has_leader",
-      "Whether or not a leader exists. 1 is existence, 0 is not.");
-GAUGE(is_leader, "etcd_server_is_leader",
-      "Whether or not this member is a leader. 1 if is, 0 otherwise.");
-GAUGE(is_learner, "etcd_server_is_learner",
-      "Whether or not this member is a learner. 1 if is, 0 otherwise.");
-GAUGE(applied, "etcd_server_proposals_applied_total",
-      "The total number of consensus proposals applied.");
-GAUGE(committed, "etcd_server_proposals_committed_total",
-      "The total number of consensus proposals committed.");
-GAUGE(pending, "etcd_server_proposals_pending", "The current number of pending proposals to commit.");
-GAUGE(quota, "etcd_server_quota_backend_bytes", "Current backend storage quota size in bytes.");
-GAUGE(keys, "etcd_debugging_mvcc_keys_total", "Total number of keys.");
-GAUGE(current_revision, "etcd_debugging_mvcc_current_revision",
-      "The current revision of store.");
-GAUGE(compact_revision, "etcd_debugging_mvcc_compact_revision",
-      "The revision of the last compaction in store.");
-GAUGE(fd_limit, "os_fd_limit", "The file descriptor limit.");
-GAUGE(defrag_inflight, "etcd_disk_defrag_inflight",
+GAUGE(metric_wal_bytes, "etcd_disk_wal_write_bytes_total",
+      "Total number of bytes written in WAL.");
+GAUGE(metric_watchers, "etcd_debugging_mvcc_watcher_total", "Total number of watchers.");
+GAUGE(metric_slow_watchers, "etcd_debugging_mvcc_slow_watcher_total",
+      "Total number of unsynced slow watchers.");
+GAUGE(metric_defrag_inflight, "etcd_disk_defrag_inflight",
       "Whether or not defrag is active on the member. 1 means active, 0 means not.");
-static struct metric version = METRIC_GAUGE_VEC("etcd_server_version", "Which version is running. 1 "
-                                                "for 'server_version' label with current version.",
-                                                "server_version");
+
+/* ---- read off the server when they are asked for --------------------------------------------- */
+
+static GAUGE(db_total, "etcd_mvcc_db_total_size_in_bytes",
+             "Total size of the underlying database physically allocated in bytes.");
+static GAUGE(db_total_old, "etcd_debugging_mvcc_db_total_size_in_bytes",
+             "Total size of the underlying database physically allocated in bytes.");
+static GAUGE(db_in_use, "etcd_mvcc_db_total_size_in_use_in_bytes",
+             "Total size of the underlying database logically in use in bytes.");
+static GAUGE(has_leader, "etcd_server_has_leader",
+             "Whether or not a leader exists. 1 is existence, 0 is not.");
+static GAUGE(is_leader, "etcd_server_is_leader",
+             "Whether or not this member is a leader. 1 if is, 0 otherwise.");
+static GAUGE(applied, "etcd_server_proposals_applied_total",
+             "The total number of consensus proposals applied.");
+static GAUGE(committed, "etcd_server_proposals_committed_total",
+             "The total number of consensus proposals committed.");
+static GAUGE(pending, "etcd_server_proposals_pending",
+             "The current number of pending proposals to commit.");
+static GAUGE(quota, "etcd_server_quota_backend_bytes",
+             "Current backend storage quota size in bytes.");
+static GAUGE(keys, "etcd_debugging_mvcc_keys_total", "Total number of keys.");
+static GAUGE(current_revision, "etcd_debugging_mvcc_current_revision",
+             "The current revision of store.");
+static GAUGE(compact_revision, "etcd_debugging_mvcc_compact_revision",
+             "The revision of the last compaction in store.");
+static GAUGE(fd_limit, "os_fd_limit", "The file descriptor limit.");
+static GAUGE(fd_used, "os_fd_used", "The number of used file descriptors.");
+static GAUGE(auth_revision, "etcd_debugging_auth_revision",
+             "The current revision of auth store.");
+static struct metric version = METRIC_GAUGE_VEC(
+    "etcd_server_version",
+    "Which version is running. 1 for 'server_version' label with current version.",
+    "server_version");
 static struct metric build = METRIC_GAUGE_VEC(
     "etcd_build_info", "The version of the program itself, beside the API version it serves.",
     "package_version", "language");
 static struct metric cluster_ver = METRIC_GAUGE_VEC(
-    "etcd_cluster_version", "Running server version. 1 for 'cluster_version' label with current "
-    "cluster version", "cluster_version");
+    "etcd_cluster_version",
+    "Which version is running. 1 for 'cluster_version' label with current cluster version",
+    "cluster_version");
 static struct metric server_id = METRIC_GAUGE_VEC(
-    "etcd_server_id", "Server or member ID in hexadecimal format. 1 for 'server_id' label with "
-    "current ID.", "server_id");
-static struct metric alarms = METRIC_GAUGE_VEC("etcd_debugging_server_alarms",
-                                               "Alarms for every member in cluster. 1 for "
-                                               "'server_id' label with current ID. 2 for "
-                                               "'alarm_type' label with type of this alarm",
-                                               "server_id", "alarm_type");
+    "etcd_server_id",
+    "Server or member ID in hexadecimal format. 1 for 'server_id' label with current ID.",
+    "server_id");
+static struct metric alarms = METRIC_GAUGE_VEC(
+    "etcd_debugging_server_alarms",
+    "Alarms for every member in cluster. 1 for 'server_id' label with current ID. 2 for "
+    "'alarm_type' label with type of this alarm",
+    "server_id", "alarm_type");
+static struct metric features = METRIC_GAUGE_VEC(
+    "etcd_server_feature_enabled", "Whether or not a feature is enabled. 1 is enabled, 0 is not.",
+    "name", "stage");
+
+/* ---- what a member alone never does: dashboards and alerts ask for these by name --------------- */
+
+static GAUGE(is_learner, "etcd_server_is_learner",
+             "Whether or not this member is a learner. 1 if is, 0 otherwise.");
+static COUNTER(heartbeat_failures, "etcd_server_heartbeat_send_failures_total",
+               "The total number of leader heartbeat send failures (likely overloaded from slow "
+               "disk).");
+static COUNTER(slow_reads, "etcd_server_slow_read_indexes_total",
+               "The total number of pending read indexes not in sync with leader's or timed out "
+               "read index requests.");
+static struct metric promote_failures = METRIC_COUNTER_VEC(
+    "etcd_server_learner_promote_failures",
+    "The total number of failed learner promotions (likely learner not ready) while this member is "
+    "leader.",
+    "Reason");
+static COUNTER(promote_successes, "etcd_server_learner_promote_successes",
+               "The total number of successful learner promotions while this member is leader.");
+static GAUGE(snapshot_apply, "etcd_server_snapshot_apply_in_progress_total",
+             "1 if the server is applying the incoming snapshot. 0 if none.");
+static HISTOGRAM(snap_fsync, "etcd_snap_fsync_duration_seconds",
+                 "The latency distributions of fsync called by snap.", from_1ms, 14);
+static HISTOGRAM(snap_db_fsync, "etcd_snap_db_fsync_duration_seconds",
+                 "The latency distributions of fsyncing .snap.db file", from_1ms, 14);
+static HISTOGRAM(snap_db_save, "etcd_snap_db_save_total_duration_seconds",
+                 "The total latency distributions of v3 snapshot save", from_100ms, 10);
+static struct metric peer_sent = METRIC_COUNTER_VEC(
+    "etcd_network_peer_sent_bytes_total", "The total number of bytes sent to peers.", "To");
+static struct metric peer_received =
+    METRIC_COUNTER_VEC("etcd_network_peer_received_bytes_total",
+                       "The total number of bytes received from peers.", "From");
+static struct metric peer_sent_failures =
+    METRIC_COUNTER_VEC("etcd_network_peer_sent_failures_total",
+                       "The total number of send failures from peers.", "To");
+static struct metric peer_received_failures =
+    METRIC_COUNTER_VEC("etcd_network_peer_received_failures_total",
+                       "The total number of receive failures from peers.", "From");
+static struct metric peer_rtt = METRIC_HISTOGRAM_VEC(
+    "etcd_network_peer_round_trip_time_seconds", "Round-Trip-Time histogram between peers",
+    from_100us, 16, "To");
+static struct metric peers_active =
+    METRIC_GAUGE_VEC("etcd_network_active_peers",
+                     "The current number of active peer connections.", "Local", "Remote");
+static struct metric peers_lost =
+    METRIC_COUNTER_VEC("etcd_network_disconnected_peers_total",
+                       "The total number of disconnected peers.", "Local", "Remote");
 
 static struct metric *const families[] = {
-    &metric_wal_fsync, &metric_backend_commit, &metric_defrag, &metric_snapshot, &metric_hash_rev,
-    &metric_compaction_total, &metric_lease_expired, &metric_lease_granted, &metric_lease_revoked,
-    &metric_lease_renewed, &metric_compaction_keys, &metric_put, &metric_delete, &metric_txn,
-    &metric_range, &metric_put_bytes, &metric_proposals_failed, &metric_leader_changes,
-    &metric_events, &metric_slow_apply, &metric_wal_bytes, &metric_watchers, &metric_slow_watchers,
-    &db_total, &db_total_old, &db_in_use, &has_leader, &is_leader, &is_learner, &applied,
-    &committed, &pending, &quota, &keys, &current_revision, &compact_revision, &fd_limit,
-    &defrag_inflight, &version, &build, &cluster_ver, &server_id, &alarms,
+    &metric_wal_fsync, &metric_wal_write, &metric_backend_commit, &metric_checkpoint,
+    &metric_defrag, &metric_snapshot, &metric_hash, &metric_hash_rev, &metric_compaction_total,
+    &metric_compaction_pause, &lease_ttl, &apply_seconds, &metric_lease_expired, &lease_granted,
+    &lease_revoked, &metric_lease_renewed, &metric_compaction_last, &put_total,
+    &delete_total, &txn_total, &metric_range, &put_bytes, &metric_proposals_failed, &metric_read_failed,
+    &metric_leader_changes, &metric_events, &metric_slow_apply, &metric_wal_bytes,
+    &metric_watchers, &metric_slow_watchers, &metric_defrag_inflight, &db_total, &db_total_old,
+    &db_in_use, &has_leader, &is_leader, &applied, &committed, &pending, &quota, &keys,
+    &current_revision, &compact_revision, &fd_limit, &fd_used, &auth_revision, &version, &build,
+    &cluster_ver, &server_id, &alarms, &features, &is_learner, &heartbeat_failures, &slow_reads,
+    &promote_failures, &promote_successes, &snapshot_apply, &snap_fsync, &snap_db_fsync, &snap_db_save, &peer_sent,
+    &peer_received, &peer_sent_failures, &peer_received_failures, &peer_rtt, &peers_active,
+    &peers_lost,
 };
+
+/* ---- applied requests ----------------------------------------------------------------------- */
+
+enum { OP_KINDS = 10 };
+
+static const char *const op_names[OP_KINDS] = {
+    "Range",       "Put",         "DeleteRange",     "Txn",   "Compaction",
+    "LeaseGrant",  "LeaseRevoke", "LeaseCheckpoint", "Alarm", "Membership",
+};
+static struct metric_series *op_series[OP_KINDS][2]; /* of apply_seconds, by success */
+
+static size_t op_kind(const Etcdserverpb__InternalRaftRequest *req)
+{
+    const void *const fields[OP_KINDS - 1] = {
+        req->range,       req->put,          req->delete_range,     req->txn,   req->compaction,
+        req->lease_grant, req->lease_revoke, req->lease_checkpoint, req->alarm,
+    };
+    size_t i = 0;
+    while (i < OP_KINDS - 1 && fields[i] == NULL)
+        i++;
+    return i;
+}
+
+static void op_series_init(void)
+{
+    for (size_t i = 0; i < OP_KINDS; i++) {
+        op_series[i][0] = metric_labels(&apply_seconds, "v3", op_names[i], "false");
+        op_series[i][1] = metric_labels(&apply_seconds, "v3", op_names[i], "true");
+    }
+}
+
+void metrics_count_apply(const Etcdserverpb__InternalRaftRequest *req,
+                         const struct apply_result *r, double seconds)
+{
+    const struct apply_counts *n = &r->counts;
+    series_observe(op_series[op_kind(req)][r->err == ERR_OK], seconds);
+    metric_add(&metric_range, n->ranges);
+    metric_add(&put_total, n->puts);
+    metric_add(&delete_total, n->deletes);
+    metric_add(&put_bytes, n->put_bytes);
+    metric_add(&txn_total, n->ranges + n->puts + n->deletes > 1);
+    if (r->err != ERR_OK)
+        return;
+    if (req->lease_grant != NULL) {
+        metric_add(&lease_granted, 1);
+        metric_observe(&lease_ttl, (double)req->lease_grant->ttl);
+    } else if (req->lease_revoke != NULL) {
+        metric_add(&lease_revoked, 1);
+    }
+}
+
+/* ---- collecting ----------------------------------------------------------------------------- */
 
 static void collect_version(struct server *s)
 {
@@ -147,10 +277,24 @@ static void collect_alarms(struct server *s)
     }
 }
 
+static void collect_files(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0)
+        metric_set(&fd_limit, (int64_t)files.rlim_cur);
+    int64_t n = 0;
+    DIR *d = opendir("/proc/self/fd");
+    if (d == NULL)
+        return;
+    while (readdir(d) != NULL)
+        n++;
+    closedir(d);
+    metric_set(&fd_used, n > 3 ? n - 3 : 0); /* "." and "..", and the folder's own */
+}
+
 static void collect(void *arg)
 {
     struct server *s = arg;
-    struct rlimit files;
     metric_set(&db_total, atomic_load(&s->db_size));
     metric_set(&db_total_old, atomic_load(&s->db_size));
     metric_set(&db_in_use, atomic_load(&s->db_in_use));
@@ -165,10 +309,16 @@ static void collect(void *arg)
     metric_set(&compact_revision, mvcc_store_compacted(s->kv));
     pthread_rwlock_unlock(&s->index_lock);
     metric_set(&current_revision, published_revision(s));
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0)
-        metric_set(&fd_limit, (int64_t)files.rlim_cur);
+    collect_files();
     collect_version(s);
     collect_alarms(s);
+}
+
+static void features_init(const struct config_feature_gates *g)
+{
+#define X(name, field, initial, stage) series_set(metric_labels(&features, name, stage), g->field);
+    GATES_TABLE(X)
+#undef X
 }
 
 void server_metrics_init(struct server *s)
@@ -178,6 +328,9 @@ void server_metrics_init(struct server *s)
     metrics_add(s->metrics, families, ARRAY_LEN(families));
     metrics_add_collector(s->metrics, collect, s);
     metrics_add_process(s->metrics);
+    op_series_init();
+    features_init(&s->cfg->gates);
+    metric_set(&auth_revision, 1);
     series_set(metric_labels(&version, ETCD_API_VERSION), 1);
     series_set(metric_labels(&build, PACKAGE_VERSION, "C"), 1);
     snprintf(id, sizeof id, "%llx", (unsigned long long)s->id);

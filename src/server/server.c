@@ -19,6 +19,16 @@ static void lock_init(pthread_rwlock_t *lock)
     pthread_rwlockattr_destroy(&attr);
 }
 
+bool server_post(struct server *s, struct mailbox *to, struct server_task *t)
+{
+    pthread_rwlock_rdlock(&s->gate);
+    bool open = !atomic_load_explicit(&s->stopping, memory_order_relaxed);
+    if (open)
+        mailbox_post(to, &t->link);
+    pthread_rwlock_unlock(&s->gate);
+    return open;
+}
+
 static void lists_init(struct server *s)
 {
     struct list *all[] = {&s->batch_calls, &s->timeouts,        &s->applied_calls,
@@ -42,6 +52,7 @@ enum err server_start(const struct config *cfg, const struct server_events *even
     s->events = *events;
     lists_init(s);
     lock_init(&s->index_lock);
+    lock_init(&s->gate);
     pthread_mutex_init(&s->metrics_lock, NULL);
     s->inbox = mailbox_new();
     s->log_inbox = mailbox_new();
@@ -63,20 +74,22 @@ enum err server_start(const struct config *cfg, const struct server_events *even
 static void stop_run(struct server *s, struct server_task *t)
 {
     (void)t;
-    s->stop_now = true;
+    keeper_stop(s);
 }
 
-/* The keeper ends first, so that its answers find the member; the member next, so that its last entries find the
- * log. */
+/* First the gate: what was posted before it closed is in front of the stop, and is answered. The
+ * keeper ends before the member, so that its answers find the member; the log last, so that the
+ * member's last entries find it. */
 void server_stop(struct server *s)
 {
     if (!s->threads_run)
         return;
-    struct server_task stop = {.run = stop_run};
+    pthread_rwlock_wrlock(&s->gate);
     atomic_store(&s->stopping, true);
-    keeper_stop(s);
+    pthread_rwlock_unlock(&s->gate);
+    s->stop.run = stop_run;
+    mailbox_post(s->inbox, &s->stop.link);
     pthread_join(s->keeper_thread, NULL);
-    mailbox_post(s->inbox, &stop.link);
     pthread_join(s->member_thread, NULL);
     log_stop(s);
     pthread_join(s->log_thread, NULL);
@@ -96,12 +109,11 @@ void server_free(struct server *s)
     invariant(!s->threads_run);
     struct list left;
     list_init(&left);
-    while (mailbox_take(s->inbox, &left, 0)) {
-        while (!list_is_empty(&left)) { /* what the log thread reported last */
-            struct server_task *t = LIST_ENTRY(left.next, struct server_task, link);
-            list_unlink(&t->link);
-            t->run(s, t);
-        }
+    mailbox_take(s->inbox, &left, 0);
+    while (!list_is_empty(&left)) { /* what the log thread reported last */
+        struct server_task *t = LIST_ENTRY(left.next, struct server_task, link);
+        list_unlink(&t->link);
+        t->run(s, t);
     }
     server_unboot(s);
     metrics_free(s->metrics);
@@ -109,6 +121,7 @@ void server_free(struct server *s)
     mailbox_free(s->log_inbox);
     mailbox_free(s->keeper_inbox);
     pthread_rwlock_destroy(&s->index_lock);
+    pthread_rwlock_destroy(&s->gate);
     pthread_mutex_destroy(&s->metrics_lock);
     free(s);
 }

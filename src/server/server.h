@@ -1,9 +1,9 @@
 /* server/server.h -- one member: what comes in, raft, what goes to disk, apply, what is answered.
  *
  * Threads (docs/architecture.md): the member thread owns raft, leases, membership and the key
- * database's writer; the log thread owns log.db; the housekeeping thread does checkpoints, hashes and
- * snapshots; client loops (server/client.h) ask and are answered. This header is for the program
- * that assembles them.
+ * database's writer; the log thread owns log.db; the housekeeping thread does checkpoints, hashes
+ * and snapshots; client loops (server/client.h) ask and are answered. This header is for the
+ * program that assembles them.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SERVER_SERVER_H
 #define SERVER_SERVER_H
@@ -22,20 +22,21 @@ struct server;
 struct server_events {
     /* The member leads (or follows), has published itself, and can serve. */
     void (*ready)(void *arg);
-    /* It cannot go on: the disk failed, say. Acknowledgements stopped before. The process must end with exit
-     * status `status`. The text is lent. */
+    /* It cannot go on: the disk failed, say. Acknowledgements stopped before. The process must end
+     * with exit status `status`. The text is lent. */
     void (*fatal)(void *arg, int status, const char *text);
     void *arg;
 };
 
-/* Open (or make) the data directory, bring the state up, and start the threads. On failure nothing runs, and
- * `why` says what to do. `cfg` is lent for the server's life. */
+/* Open (or make) the data directory, bring the state up, and start the threads. On failure nothing
+ * runs, and `why` says what to do. `cfg` is lent for the server's life. */
 MUST_USE enum err server_start(const struct config *cfg, const struct server_events *events,
                                struct server **ret, struct why *why);
 
-/* Answer all that waits with ERR_STOPPED and refuse new calls; then end the threads, sync and close
- * the databases. All client loops' server_clients are freed between the two. */
+/* Answer all that waits with ERR_STOPPED, refuse new calls, end the threads, and sync. Client loops
+ * may still run, and call: they are answered ERR_STOPPED. */
 void server_stop(struct server *s);
+/* Close the databases. The server was stopped, and then all its server_clients were freed. */
 void server_free(struct server *s);
 
 /* ---- what the member is; any thread ---- */

@@ -25,7 +25,8 @@
 
 enum { CLIENTS_MAX = 64 };
 
-struct hub; /* watch.c */
+struct hub;  /* watch.c */
+struct feed; /* feed.c */
 
 struct server_client {
     struct server *server;
@@ -49,8 +50,6 @@ struct pending {
     size_t bytes; /* of their entries */
 };
 
-struct feed; /* feed.c */
-
 struct server {
     const struct config *cfg;
     uint64_t cluster_id;
@@ -62,24 +61,27 @@ struct server {
     /* ---- seen by all threads ---- */
     pthread_rwlock_t index_lock; /* the index inside kv: written by the member only */
     struct mvcc_store *kv;
-    _Atomic revision published;   /* committed in kv.db; what readers may see */
+    _Atomic revision published;   /* committed in kv.db; what readers may see. Never below the
+                                   * revision that is compacted: a read of now finds its rows. */
     _Atomic raft_term term;
     _Atomic member_id leader;
     _Atomic raft_index applied, committed;
     _Atomic bool leads;      /* we are the leader */
     _Atomic bool read_local; /* ... of a cluster of one voter, and have committed in our term */
-    _Atomic bool stopping;
+    pthread_rwlock_t gate; /* held to read while a client posts; to write while it is closed */
+    _Atomic bool stopping; /* the gate is closed: nothing more comes in from outside */
     _Atomic bool failed;
     _Atomic unsigned alarms;
     _Atomic uint64_t next_id;
     _Atomic int64_t db_size, db_in_use;
     _Atomic size_t pending_shown; /* proposals that wait, for the metrics */
-    _Atomic(const char *) cluster_version;
+    _Atomic(const char *) cluster_version; /* static, or in `texts` */
     _Atomic bool feeding; /* some hub is subscribed */
 
     struct mailbox *inbox, *log_inbox, *keeper_inbox;
     pthread_t member_thread, log_thread, keeper_thread;
-    bool threads_run;
+    bool threads_run; /* the control thread's */
+    struct server_task stop, keeper_end;
 
     /* ---- the member's ---- */
     struct raft *raft;
@@ -96,9 +98,11 @@ struct server {
     struct applier *applier;
     struct compactor *compactor;
     struct arena *arena; /* of the request being applied */
+    struct arena *texts; /* strings that other threads may hold on to: never reset */
     msec now;            /* read once a round */
     msec next_tick;
     bool stop_now;
+    int64_t apply_mark_us; /* when the entry before was done */
     struct pending pending;
     struct raft_entries batch;      /* proposals of this round */
     struct list batch_calls;        /* and the calls they belong to (internal ones have none) */
@@ -123,8 +127,10 @@ struct server {
     raft_index durable_index;    /* up to here kv.db has synced */
     msec last_checkpoint;
     struct kvdb_checkpointer *member_cp;
-    msec compact_started;
+    bool end_wal_due;            /* the last one did not reach the end of the WAL */
+    msec compact_started, defrag_started;
     bool space_warned;
+    msec next_space_alarm; /* not proposed again before */
 
     /* ---- the keeper's ---- */
     struct kvdb_checkpointer *keeper_cp;
@@ -152,8 +158,14 @@ void call_answer(struct server *s, struct server_call *call, enum err e, struct 
 void call_answer_pb(struct server *s, struct server_call *call, ProtobufCMessage *response);
 void client_post(struct server_client *c, struct loop_msg *msg);
 
+/* ---- server.c ---- */
+/* Post from outside of the server's own threads. False, and nothing is posted, once it stops. */
+bool server_post(struct server *s, struct mailbox *to, struct server_task *t);
+
 /* ---- calls.c: what a call asks for ---- */
 void call_run(struct server *s, struct server_task *t);
+/* reconfig.c: OP_MEMBER_ADD and its like. */
+void reconfig_call(struct server *s, struct server_call *call);
 /* Confirmed reads whose index is applied are answered. */
 void reads_serve(struct server *s);
 struct blob *entry_encode(const Etcdserverpb__InternalRaftRequest *req);
@@ -164,11 +176,13 @@ void pending_add(struct pending *p, struct server_call *call);
 struct server_call *pending_take(struct pending *p, uint64_t id);
 
 /* ---- upkeep.c: compaction, vacuum, checkpoints, leases, auto-compaction ---- */
-/* Once we lead: publish our name and URLs and the cluster version; then say that we are ready. */
+/* Once we lead, publish our name and URLs and the cluster version; then say that we are ready. */
 void upkeep_publish(struct server *s);
 /* Do what is due; return when it wants to be called again. */
 msec upkeep_run(struct server *s);
 void upkeep_compaction_scheduled(struct server *s);
+/* kv.db is synced up to `index`: the log need not keep it. */
+void upkeep_durable(struct server *s, raft_index index);
 
 /* ---- log_thread.c, keeper.c ---- */
 void *log_main(void *arg);
@@ -178,6 +192,7 @@ void log_trim(struct server *s, raft_index index);
 void log_stop(struct server *s);
 void *keeper_main(void *arg);
 void keeper_checkpoint(struct server *s);
+/* The member calls this last of all; when the keeper has done what came before, the member ends. */
 void keeper_stop(struct server *s);
 void keeper_call(struct server *s, struct server_call *call); /* OP_HASH, OP_HASH_KV */
 
@@ -185,6 +200,8 @@ void keeper_call(struct server *s, struct server_call *call); /* OP_HASH, OP_HAS
 void feed_add(struct server *s, const struct mvcc_change *changes, size_t n);
 void feed_post(struct server *s, revision rev);
 
+/* Set the sizes that are shown, from the writer. Member thread. */
+void publish_size(struct server *s);
 
 static inline Etcdserverpb__ResponseHeader header_make(const struct server *s, revision rev)
 {

@@ -1,5 +1,6 @@
-/* server/upkeep.c -- what the member does without being asked: expire leases, remove compacted rows, give space
- * back, have checkpoints made. All of it in bounded steps between two rounds, so that no put waits long.
+/* server/upkeep.c -- what the member does without being asked: expire leases, remove compacted rows,
+ * give space back, have checkpoints made. All of it in bounded steps between two rounds, so that no
+ * put waits long.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
 
@@ -12,15 +13,16 @@
 
 enum {
     LEASES_A_ROUND = 20000,
-    LEASE_GRACE_MS = 10, /* the holder's TTL begins when it has the answer, and that is under way for a while */
+    /* The holder's TTL begins when it has the answer, and that is under way for a while. */
+    LEASE_GRACE_MS = 10,
     COMPACT_KEYS = 4096, /* index keys a step */
     COMPACT_ROWS = 256,  /* rows a step */
     VACUUM_PAGES = 128,
-    VACUUM_PAUSE_MS = 20,                         /* between two steps, unless somebody waits */
-    VACUUM_FREE_MIN = 16 * 1024 * 1024,           /* free bytes that are left alone */
-    CHECKPOINT_WAL_SIZE = 16 * 1024 * 1024,
-    CHECKPOINT_WAL_MAX = 48 * 1024 * 1024,        /* from here on the member helps to end the WAL */
-    CHECKPOINT_PAUSE_MS = 1000,
+    VACUUM_PAUSE_MS = 20,               /* between two steps, unless somebody waits */
+    VACUUM_FREE_MIN = 16 * 1024 * 1024, /* free bytes that are left alone */
+    CHECKPOINT_WAL_SIZE = 8 * 1024 * 1024, /* readers search the WAL first: a long one slows them */
+    CHECKPOINT_WAL_MAX = 16 * 1024 * 1024, /* from here on the member helps to end the WAL */
+    CHECKPOINT_PAUSE_MS = 1000, /* between two that only the length of the log asks for */
 };
 
 /* ---- the member itself ------------------------------------------------------------------ */
@@ -112,12 +114,20 @@ static void compaction_done(struct server *s)
              LOG_INT("current-db-size-bytes", atomic_load(&s->db_size)),
              LOG_INT("current-db-size-in-use-bytes", atomic_load(&s->db_in_use)));
     metric_observe(&metric_compaction_total, (double)(clock_now_ms() - s->compact_started));
+    metric_set(&metric_compaction_last, clock_wall_ns() / 1000000000);
     struct server_call *call;
     LIST_FOREACH (call, &s->compact_waiters, struct server_call, task.link)
-        call_answer(s, call, ERR_OK, blob_ref(call->response));
+        call_answer(s, call, ERR_OK, call->response);
 }
 
-/* One step takes a millisecond or two; as long again is left to others. */
+/* A step that began at `start_us` has ended: leave as long again to others. */
+static msec after_step(int64_t start_us)
+{
+    int64_t now_us = clock_now_us();
+    return (2 * now_us - start_us) / 1000 + 1;
+}
+
+/* One step takes a millisecond or two. */
 static void compact_step(struct server *s)
 {
     if (!mvcc_compact_pending(s->kv) || s->now < s->next_compact_step)
@@ -132,13 +142,10 @@ static void compact_step(struct server *s)
         member_fail(s, "the key database cannot be written", why.text);
         return;
     }
-    int64_t took_us = clock_now_us() - start;
-    s->next_compact_step = s->now + 1 + took_us / 1000;
+    metric_observe(&metric_compaction_pause, (double)(clock_now_us() - start) / 1e3);
+    s->next_compact_step = after_step(start);
     if (done) {
-        int64_t total, in_use;
-        kvdb_size(s->kvdb, &total, &in_use);
-        atomic_store(&s->db_size, total);
-        atomic_store(&s->db_in_use, in_use);
+        publish_size(s);
         compaction_done(s);
     }
 }
@@ -167,7 +174,7 @@ static bool wants_vacuum(const struct server *s)
     int64_t free_bytes = total - atomic_load_explicit(&s->db_in_use, memory_order_relaxed);
     if (!list_is_empty(&s->defrag_waiters))
         return true;
-    /* Start at a quarter, end at a tenth, so that free pages are used again rather than moved about. */
+    /* Start at a quarter, end at a tenth: free pages are better used again than moved about. */
     return free_bytes > VACUUM_FREE_MIN && free_bytes > total / (s->vacuuming ? 10 : 4);
 }
 
@@ -175,9 +182,10 @@ static void vacuum_answer(struct server *s)
 {
     struct server_call *call;
     LIST_FOREACH (call, &s->defrag_waiters, struct server_call, task.link) {
-        Etcdserverpb__DefragmentResponse resp = ETCDSERVERPB__DEFRAGMENT_RESPONSE__INIT;
-        call_answer_pb(s, call, &resp.base);
+        metric_observe(&metric_defrag, (double)(clock_now_ms() - s->defrag_started) / 1e3);
+        call_answer(s, call, ERR_OK, blob_new(0)); /* upstream answers without a header */
     }
+    metric_set(&metric_defrag_inflight, 0);
 }
 
 static void vacuum_step(struct server *s)
@@ -192,12 +200,9 @@ static void vacuum_step(struct server *s)
         member_fail(s, "the key database cannot be written", why.text);
         return;
     }
-    int64_t total, in_use, took_us = clock_now_us() - start;
-    kvdb_size(s->kvdb, &total, &in_use);
-    atomic_store(&s->db_size, total);
-    atomic_store(&s->db_in_use, in_use);
+    publish_size(s);
     bool waited_for = !list_is_empty(&s->defrag_waiters);
-    s->next_vacuum = s->now + (waited_for ? 1 + took_us / 1000 : VACUUM_PAUSE_MS);
+    s->next_vacuum = waited_for ? after_step(start) : clock_now_ms() + VACUUM_PAUSE_MS;
     if (freed < VACUUM_PAGES) {
         vacuum_answer(s);
         s->vacuuming = false;
@@ -206,19 +211,28 @@ static void vacuum_step(struct server *s)
 
 /* ---- checkpoints ------------------------------------------------------------------------ */
 
-/* The keeper copies most of the WAL while commits go on, so it hardly ever reaches their end. When the WAL has
- * grown all the same, the member copies the short rest between two batches: the next commit starts it anew. */
+void upkeep_durable(struct server *s, raft_index index)
+{
+    if (index <= s->durable_index)
+        return;
+    s->durable_index = index;
+    log_trim(s, index);
+    log_info("saved snapshot", LOG_UINT("snapshot-index", index));
+}
+
+/* The keeper copies most of the WAL while commits go on, so it hardly ever reaches their end. When
+ * the WAL has grown all the same, the member copies the short rest between two batches: the next
+ * commit starts it anew. */
 static void end_wal(struct server *s)
 {
     struct kvdb_checkpoint_stats stats;
     struct why why = {""};
     raft_index index = s->applied_index;
-    if (kvdb_checkpoint(s->member_cp, KVDB_CHECKPOINT_PASSIVE, &stats, &why) != ERR_OK) {
+    s->end_wal_due = false;
+    if (kvdb_checkpoint(s->member_cp, KVDB_CHECKPOINT_PASSIVE, &stats, &why) != ERR_OK)
         member_fail(s, "the key database cannot be synced", why.text);
-    } else if (stats.complete && index > s->durable_index) {
-        s->durable_index = index;
-        log_trim(s, index);
-    }
+    else if (stats.complete)
+        upkeep_durable(s, index);
     s->last_checkpoint = clock_now_ms();
 }
 
@@ -226,11 +240,15 @@ static void checkpoint(struct server *s)
 {
     int64_t wal = kvdb_wal_size(s->kvdb);
     bool many = s->applied_index - s->durable_index > s->cfg->snapshot_count;
-    if (s->checkpoint_running || atomic_load(&s->stopping) || s->now - s->last_checkpoint < CHECKPOINT_PAUSE_MS ||
-        (wal < CHECKPOINT_WAL_SIZE && !many))
+    if (s->checkpoint_running || atomic_load(&s->stopping))
         return;
-    s->last_checkpoint = s->now;
-    keeper_checkpoint(s);
+    if (s->end_wal_due && wal > CHECKPOINT_WAL_MAX) {
+        end_wal(s);
+    } else if (wal >= CHECKPOINT_WAL_SIZE ||
+               (many && s->now - s->last_checkpoint >= CHECKPOINT_PAUSE_MS)) {
+        s->last_checkpoint = s->now;
+        keeper_checkpoint(s);
+    }
 }
 
 /* ---- all of it ---------------------------------------------------------------------------- */
@@ -247,9 +265,6 @@ msec upkeep_run(struct server *s)
     compact_step(s);
     vacuum_step(s);
     checkpoint(s);
-    if (!s->checkpoint_running && s->now - s->last_checkpoint < CHECKPOINT_PAUSE_MS &&
-        kvdb_wal_size(s->kvdb) > CHECKPOINT_WAL_MAX)
-        end_wal(s);
     msec due = MSEC_NEVER;
     if (lessor_is_primary(s->lessor))
         due = sooner(due, lease_due(s));

@@ -1,12 +1,13 @@
-/* server/watch.c -- the hub of one client loop: who is given what, from the feed or from the history.
+/* server/watch.c -- the hub of one client loop: who is given what, from the feed or from history.
  *
  *   SYNCED  --stream full--> WAITING --watcher_resume--> BEHIND --caught up--> SYNCED
  *
- * Synced watchers stand in one group and the feed is matched against it; those behind stand in another,
- * against which slices of the history are matched, one scan for all. Those that wait stand in none.
+ * Synced watchers stand in one group and the feed is matched against it; those behind stand in
+ * another, against which slices of the history are matched, one scan for all. Those that wait stand
+ * in none.
  *
- * The member feeds a hub only while it has watchers. A hub that gets its first one subscribes; until
- * the member says from which revision on it is fed, all its watchers are behind.
+ * The member feeds a hub only while it has watchers. A hub that gets its first one subscribes;
+ * until the member says from which revision on it is fed, all its watchers are behind.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "server/watch.h"
 
@@ -14,11 +15,13 @@
 
 #include "server/feed.h"
 #include "server/hub.h"
+#include "server/metrics_priv.h"
 #include "server/server_priv.h"
 
 enum {
     SLICE_ROWS = 1000,        /* of history a turn; a revision is never cut */
     SLICE_BYTES = 512 * 1024, /* of events built a turn */
+    RETRY_MS = 100,           /* after the history could not be read */
 };
 
 /* An event at hand: from the feed, or built from a row of the history. */
@@ -106,7 +109,7 @@ static void subscribed(struct loop_msg *m)
     struct subscription *sub = CONTAINER_OF(m, struct subscription, msg);
     struct hub *h = sub->client->hub;
     /* An older answer would hide the gap between it and the newer one. */
-    if (sub->on && sub->generation == h->generation) {
+    if (sub->generation == h->generation) {
         h->live = true;
         h->feed_rev = sub->rev;
         hub_catch_up(h);
@@ -123,7 +126,11 @@ static void subscription_run(struct server *s, struct server_task *t)
     for (size_t i = 0; i < s->n_clients; i++)
         any = any || s->clients[i]->subscribed;
     atomic_store_explicit(&s->feeding, any, memory_order_relaxed);
-    sub->rev = mvcc_store_revision(s->kv);
+    if (!sub->on) {
+        free(sub);
+        return;
+    }
+    sub->rev = published_revision(s);
     sub->msg.run = subscribed;
     client_post(sub->client, &sub->msg);
 }
@@ -136,7 +143,8 @@ static void hub_subscribe(struct hub *h, bool on)
     sub->on = on;
     sub->generation = ++h->generation;
     h->live = false;
-    mailbox_post(h->client->server->inbox, &sub->task.link);
+    if (!server_post(h->client->server, h->client->server->inbox, &sub->task))
+        free(sub); /* there will be no more events */
 }
 
 /* ---- states --------------------------------------------------------------------------------- */
@@ -145,6 +153,9 @@ static void state_enter(struct watcher *w, int state)
 {
     struct hub *h = w->client->hub;
     w->state = state;
+    w->in_turn = false;
+    if (state != WATCHER_SYNCED)
+        metric_add(&metric_slow_watchers, 1);
     list_add_tail(&h->by_state[state], &w->link);
     if (state == WATCHER_SYNCED)
         watch_group_add(h->synced, &w->node, w->key, w->range_end);
@@ -156,6 +167,8 @@ static void state_leave(struct watcher *w)
 {
     struct hub *h = w->client->hub;
     list_unlink(&w->link);
+    if (w->state != WATCHER_SYNCED)
+        metric_add(&metric_slow_watchers, -1);
     if (w->state == WATCHER_SYNCED)
         watch_group_remove(h->synced, &w->node);
     else if (w->state == WATCHER_BEHIND)
@@ -182,6 +195,7 @@ void watcher_add(struct server_client *c, struct watcher *w, const struct watche
     w->range_end = slice_make(bytes + key.n, range_end.n);
     w->next = start > 0 ? start : published_revision(c->server) + 1;
     list_init(&w->link);
+    metric_add(&metric_watchers, 1);
     bool synced = h->live && w->next > h->feed_rev;
     state_enter(w, synced ? WATCHER_SYNCED : WATCHER_BEHIND);
     if (h->n++ == 0)
@@ -201,6 +215,7 @@ void watcher_remove(struct watcher *w)
             h->dirty[i] = NULL;
     free((void *)(uintptr_t)w->key.p);
     w->client = NULL;
+    metric_add(&metric_watchers, -1);
     if (--h->n == 0)
         hub_subscribe(h, false);
 }
@@ -233,12 +248,15 @@ static void batch_begin(struct hub *h)
 
 static void batch_end(struct hub *h)
 {
+    for (size_t i = 0; i < h->dirty_n; i++)
+        if (h->dirty[i] != NULL)
+            h->dirty[i]->pick_first = h->dirty[i]->pick_last = 0;
     for (size_t i = 0; i < h->ev_n; i++) {
         if (h->ev[i].own)
             blob_unref(h->ev[i].field);
         blob_unref(h->ev[i].with_prev);
     }
-    h->ev_n = 0;
+    h->ev_n = h->dirty_n = 0;
 }
 
 #define GROW(array, n, cap)                                                                        \
@@ -287,25 +305,8 @@ static void event_find_prev(struct hub *h, struct hub_event *e)
                  mvcc_index_get(mvcc_store_index(s->kv), e->key, e->rev - 1, &prev);
     pthread_rwlock_unlock(&s->index_lock);
     struct kv_reader *kv = client_view_kv(h->client);
-    if (!found || kv->ops->get(kv, prev.pos, &row) != ERR_OK)
-        return;
-    /* The event as it is, with field 3 behind it and its length mended. */
-    struct slice f = blob_slice(e->field);
-    const uint8_t *body = f.p + 1;
-    while (*body++ & 0x80)
-        ;
-    size_t body_n = f.n - (size_t)(body - f.p);
-    size_t prev_n = kv_wire_size(&row);
-    size_t event_n = body_n + 1 + varint_size(prev_n) + prev_n;
-    e->with_prev = blob_new(1 + varint_size(event_n) + event_n);
-    uint8_t *p = e->with_prev->p;
-    *p++ = f.p[0];
-    p = varint_put(p, event_n);
-    memcpy(p, body, body_n);
-    p += body_n;
-    *p++ = 0x1a;
-    p = varint_put(p, prev_n);
-    kv_wire_put(p, &row);
+    if (found && kv->ops->get(kv, prev.pos, &row) == ERR_OK)
+        e->with_prev = event_with_prev(blob_slice(e->field), &row);
 }
 
 static struct blob *event_field(struct hub *h, const struct watcher *w, struct hub_event *e)
@@ -338,6 +339,7 @@ static void serve(struct hub *h, struct watcher *w, revision rev)
     out.field = h->fields;
     out.revs = h->revs;
     out.shared = out.n == 1 ? only : NULL;
+    metric_add(&metric_events, (int64_t)out.n);
     w->ops->events(w, &out);
 }
 
@@ -425,7 +427,7 @@ static bool scan_row(void *arg, const struct kv_row *row)
     struct hub_event *e = &h->ev[h->current];
     e->created = row->version == 1;
     e->own = true;
-    e->field = event_encode(row, NULL, &e->key);
+    e->field = event_encode(row, &e->key);
     sc->bytes += e->field->n;
     return true;
 }
@@ -445,8 +447,10 @@ static revision behind_from(struct hub *h)
             dirty_add(h, w);
         } else if (!w->ops->writable(w)) {
             state_move(w, WATCHER_WAITING);
-        } else if (from == 0 || w->next < from) {
-            from = w->next;
+        } else {
+            w->in_turn = true;
+            if (from == 0 || w->next < from)
+                from = w->next;
         }
     }
     for (size_t i = 0; i < h->dirty_n; i++) {
@@ -459,11 +463,15 @@ static revision behind_from(struct hub *h)
     return from;
 }
 
+/* Who was part of the slice has everything up to `to`. Those that came to be behind while it was
+ * given out have not. */
 static void behind_advance(struct hub *h, revision to)
 {
     struct watcher *w;
     h->dirty_n = 0;
     LIST_FOREACH (w, &h->by_state[WATCHER_BEHIND], struct watcher, link) {
+        if (!w->in_turn)
+            continue;
         if (w->next <= to)
             w->next = to + 1;
         if (w->next > h->feed_rev) {
@@ -477,31 +485,36 @@ static void behind_advance(struct hub *h, revision to)
     h->dirty_n = 0;
 }
 
+/* Give out a slice of the history that begins at `from`. */
+static enum err behind_serve(struct hub *h, revision from)
+{
+    struct scan sc = {.h = h, .from = from};
+    struct kv_reader *kv = client_view_kv(h->client);
+    batch_begin(h);
+    enum err e = kv->ops->scan(kv, mvcc_pos_of(from), INT64_MAX, scan_row, &sc);
+    revision to = sc.cut ? sc.last : h->feed_rev;
+    if (e == ERR_OK)
+        serve_all(h, to);
+    batch_end(h);
+    if (e == ERR_OK)
+        behind_advance(h, to);
+    return e;
+}
+
 static void hub_catch_up(struct hub *h)
 {
     if (!h->live || list_is_empty(&h->by_state[WATCHER_BEHIND]))
         return;
-    revision from = behind_from(h);
-    if (from == 0 || !h->live)
-        return;
-    struct scan sc = {.h = h, .from = from};
-    if (from <= h->feed_rev) {
-        if (client_view(h->client) != ERR_OK)
-            return;
-        struct kv_reader *kv = client_view_kv(h->client);
-        batch_begin(h);
-        enum err e = kv->ops->scan(kv, mvcc_pos_of(from), INT64_MAX, scan_row, &sc);
-        revision to = sc.cut ? sc.last : h->feed_rev;
-        if (e == ERR_OK)
-            serve_all(h, to);
-        batch_end(h);
-        if (e == ERR_OK)
-            behind_advance(h, to);
-    } else {
+    /* The view comes before the look at what is compacted: rows that were not compacted by then are
+     * in it. */
+    enum err e = client_view(h->client);
+    revision from = e == ERR_OK ? behind_from(h) : 0;
+    if (from > h->feed_rev)
         behind_advance(h, h->feed_rev);
-    }
+    else if (from != 0 && h->live)
+        e = behind_serve(h, from);
     if (h->live && !list_is_empty(&h->by_state[WATCHER_BEHIND]))
-        loop_timer_set(&h->turn, 0);
+        loop_timer_set(&h->turn, e == ERR_OK ? 0 : RETRY_MS);
 }
 
 static void turn_run(struct loop_timer *t)

@@ -2,8 +2,8 @@
  *
  * The hub of a loop is fed with every change, in order. A watcher is either synced (its next event
  * comes from the feed) or it is read up from the history in slices, shared with the others that are
- * behind; it changes sides by itself. A watcher whose stream is not writable falls behind and is read up
- * later, so nothing is lost and nothing piles up.
+ * behind; it changes sides by itself. A watcher whose stream is not writable falls behind and is
+ * read up later, so nothing is lost and nothing piles up.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SERVER_WATCH_H
 #define SERVER_WATCH_H
@@ -15,21 +15,21 @@ struct watcher;
 
 /* Events for one watcher, in order: whole revisions only. */
 struct watch_events {
-    revision rev;          /* all of this watcher's events up to here are delivered with this; the response header's revision */
+    revision rev; /* with this the watcher has all its events up to here; goes into the header */
     size_t n;
-    /* Event i as field 11 of WatchResponse: tag, length and the mvccpb.Event. Lent. Events of one revision
-     * have equal rev[i]. */
+    /* Event i as field 11 of WatchResponse: tag, length and the mvccpb.Event. Lent. Events of one
+     * revision have equal revs[i]. */
     const struct slice *field;
     const revision *revs;
-    size_t bytes;          /* sum of field[i].n */
-    struct blob *shared;   /* if n == 1: the same bytes as a blob (lent; ref it to keep it), else NULL */
+    size_t bytes;        /* sum of field[i].n */
+    struct blob *shared; /* if n == 1: the same bytes as a blob, lent; else NULL */
 };
 
 struct watcher_ops {
     /* May this watcher's stream take more now? If not, the watcher waits until watcher_resume(). */
     bool (*writable)(struct watcher *w);
     void (*events)(struct watcher *w, const struct watch_events *ev);
-    /* Its start was compacted away (first event it needs < compacted): the watcher is out of the hub. */
+    /* The first revision that it needs was compacted away: the watcher is out of the hub. */
     void (*compacted)(struct watcher *w, revision compacted);
     /* It has become synced. */
     void (*synced)(struct watcher *w);
@@ -44,6 +44,7 @@ struct watcher {
     struct watch_node node;       /* in the group of its state, if any */
     struct list link;             /* among all of its state */
     enum { WATCHER_SYNCED, WATCHER_BEHIND, WATCHER_WAITING } state;
+    bool in_turn;                 /* behind, and part of the slice of history at hand */
     revision next;                /* the first revision that it may still be given */
     struct slice key, range_end;  /* one allocation, at key.p */
     unsigned filters;
@@ -51,8 +52,8 @@ struct watcher {
     uint32_t pick_first, pick_last; /* its events in the batch at hand, + 1; 0: none */
 };
 
-/* Begin to watch. `start` 0: from the next revision on. Copies key and range_end (as in the request, key not
- * empty). Nothing is called back from inside. */
+/* Begin to watch. `start` 0: from the next revision on. Copies key and range_end (as in the request,
+ * key not empty). Nothing is called back from inside. */
 void watcher_add(struct server_client *c, struct watcher *w, const struct watcher_ops *ops,
                  struct slice key, struct slice range_end, revision start, unsigned filters,
                  bool prev_kv);

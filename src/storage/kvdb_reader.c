@@ -6,6 +6,9 @@
 #include "storage/kvdb.h"
 #include "storage/kvdb_priv.h"
 
+/* Readers do not map the file into memory: SQLite drops the mapping at each snapshot that is not
+ * the last one, and under a writer that is slower than reading. */
+
 enum statement {
     S_BEGIN,
     S_TOUCH,
@@ -24,8 +27,8 @@ static const char *const statement_sql[S_COUNT_] = {
     [S_END] = "COMMIT",
     [S_GET] = KVDB_SELECT_ROW "WHERE pos = ?1",
     [S_SCAN] = KVDB_SELECT_ROW "WHERE pos >= ?1 AND pos < ?2 ORDER BY pos",
-    [S_LOAD] = "SELECT pos, main, sub, create_revision, version, lease, key"
-               " FROM revision ORDER BY pos",
+    [S_LOAD] = ("SELECT pos, main, sub, create_revision, version, lease, key"
+                " FROM revision ORDER BY pos"),
     [S_BUCKET_GET] = "SELECT value FROM bucket WHERE bucket = ?1 AND key = ?2",
     [S_BUCKET_SCAN] = "SELECT key, value FROM bucket WHERE bucket = ?1 ORDER BY key",
 };

@@ -55,8 +55,8 @@ static const char *const statement_sql[S_COUNT_] = {
     [S_LOAD] = "SELECT idx, term, type, data FROM entry ORDER BY idx",
     [S_REMOVE_UP_TO] = "DELETE FROM entry WHERE idx <= ?1",
     [S_REMOVE_ALL] = "DELETE FROM entry",
-    [S_STATE_GET] = "SELECT term, vote, commit_index, trimmed_index, trimmed_term, cluster, member"
-                    " FROM state WHERE id = 1",
+    [S_STATE_GET] = ("SELECT term, vote, commit_index, trimmed_index, trimmed_term, cluster, member"
+                     " FROM state WHERE id = 1"),
     [S_STATE_HARD] = "UPDATE state SET term = ?1, vote = ?2, commit_index = ?3 WHERE id = 1",
     [S_STATE_TRIMMED] = "UPDATE state SET trimmed_index = ?1, trimmed_term = ?2 WHERE id = 1",
     [S_STATE_IDENTITY] = "UPDATE state SET cluster = ?1, member = ?2 WHERE id = 1",

@@ -102,6 +102,25 @@ def hash_revision(server, client):
     equal((reply.hash_revision, reply.compact_revision), (now, now), "at the compacted revision")
 
 
+def tombstone_at_the_compacted_revision(server, client):
+    """A34: 3.4.23 removes it, later releases keep it for watchers that begin there."""
+    client.put(b"tomb", b"1")
+    at = client.must("delete", pb().DeleteRangeRequest(key=b"tomb")).header.revision
+    client.must("compact", pb().CompactionRequest(revision=at, physical=True))
+    stream = client.watch()
+    stream.send(pb().WatchRequest(create_request=pb().WatchCreateRequest(
+        key=b"tomb", start_revision=at)))
+    reply = stream.wait(lambda got: len(got) >= 2 and got[1])
+    equal([(e.type, e.kv.mod_revision) for e in reply.events], [(1, at)])
+    stream.close()
+
+
+def alarm_of_no_kind(server, client):
+    """3.4 raises an alarm that has no kind; later releases do nothing."""
+    equal(len(client.must("alarm", pb().AlarmRequest(action=1, alarm=0, memberID=5)).alarms), 0)
+    equal(len(client.must("alarm").alarms), 0)
+
+
 def auth_is_off(server, client):
     """G29, E31."""
     status = client.must("auth_status")
@@ -167,8 +186,8 @@ def main():
         client = proto.Client(server.endpoint)
     for test in (range_stream, range_stream_refusals, unknown_sort_options,
                  watch_from_a_negative_revision, status_fields, headers_are_filled, hash_revision,
-                 auth_is_off, snapshot_version, health_service, metadata, base64_of_urls,
-                 progress_notify):
+                 tombstone_at_the_compacted_revision, alarm_of_no_kind, auth_is_off,
+                 snapshot_version, health_service, metadata, base64_of_urls, progress_notify):
         suite.run(skip_all if upstream else test, server, client, name=test.__name__)
     if server:
         client.close()

@@ -191,9 +191,8 @@ def cluster(pair):
 def maintenance(pair):
     pair.call("status", pb().StatusRequest())
     pair.call("alarm", pb().AlarmRequest())
-    for action in (0, 1, 2):
-        for kind in (0, 1):
-            pair.call("alarm", pb().AlarmRequest(action=action, alarm=kind, memberID=5))
+    for action, kind in ((0, 1), (1, 1), (0, 0), (2, 0), (2, 1), (2, 1), (0, 0)):
+        pair.call("alarm", pb().AlarmRequest(action=action, alarm=kind, memberID=5))
     pair.call("defragment", pb().DefragmentRequest())
     for path in ("/etcdserverpb.KV/Nothing", "/no.Such/Method"):
         results = [client.unary_raw(path, b"") for client in pair.clients]

@@ -368,7 +368,7 @@ void server_call(struct server_client *c, struct server_call *call)
     call->reply.run = call_run;
     c->server->calls++;
     if (c->server->hold)
-        list_add_tail(&c->server->held, &call->link);
+        list_add_tail(&c->server->held, &call->reply.link);
     else
         loop_post(c->loop, &call->reply);
 }
@@ -377,8 +377,8 @@ void fake_release(struct server *s)
 {
     s->hold = false;
     while (!list_is_empty(&s->held)) {
-        struct server_call *c = LIST_ENTRY(s->held.next, struct server_call, link);
-        list_unlink(&c->link);
+        struct server_call *c = LIST_ENTRY(s->held.next, struct server_call, reply.link);
+        list_unlink(&c->reply.link);
         loop_post(s->client->loop, &c->reply);
     }
 }
@@ -588,12 +588,17 @@ static void watcher_feed(struct watcher *w)
         return;
     }
     bool was_behind = w->state != WATCHER_SYNCED;
-    w->next = w->next > s->rev ? w->next : s->rev + 1;
-    w->state = WATCHER_SYNCED;
-    if (was_behind && ev.n == 0)
-        w->ops->synced(w);
+    bool cut = ev.n == ARRAY_LEN(fields);
+    if (cut)
+        ev.rev = revs[ev.n - 1];
+    w->next = w->next > ev.rev ? w->next : ev.rev + 1;
+    w->state = cut ? WATCHER_BEHIND : WATCHER_SYNCED;
+    if (cut)
+        changed(s);
     if (ev.n != 0)
         w->ops->events(w, &ev);
+    if (was_behind && watcher_is_synced(w))
+        w->ops->synced(w);
 }
 
 static void feed_run(struct loop_timer *t)

@@ -43,7 +43,7 @@ struct server {
     enum err fail; /* what every call gets */
     unsigned alarms;
     uint64_t snapshot_size;
-    struct list held; /* of server_call.link */
+    struct list held; /* of server_call.reply.link */
 };
 
 struct server *fake_server_new(const struct config *cfg);

@@ -58,7 +58,7 @@ const char *dd_role_name(enum raft_role role);
 /* Return -1 if there is no such type. */
 int dd_message_type(const char *name);
 
-/* ---- the environments -------------------------------------------------------------------------- */
+/* ---- the environments ------------------------------------------------------------------------ */
 
 struct dd_env *dd_env_new(void);
 void dd_env_free(struct dd_env *env);

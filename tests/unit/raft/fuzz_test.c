@@ -12,7 +12,7 @@
 #include "net.h"
 #include "raft/raft_priv.h"
 
-enum { STEPS = 12000, RUNS = 60 };
+enum { STEPS = 12000, RUNS = 300 };
 
 struct fuzz {
     struct net *net;
@@ -206,8 +206,9 @@ static bool has_converged(struct net *net)
 }
 
 /* A change takes effect when it is applied, so a member may have applied its own removal while the
- * voters that remain do not know that it is committed, and still need its vote. If its log is longer
- * than theirs it must refuse, and cannot stand itself: etcd's raft is stuck there, and so are we. */
+ * voters that remain do not know that it is committed, and still need its vote. If its log is
+ * longer than theirs it must refuse, and cannot stand itself: etcd's raft is stuck there, and so
+ * are we. */
 static bool is_stuck_by_removal(struct net *net)
 {
     const struct raft *best = net->nodes[0].r;

@@ -59,7 +59,8 @@ static void appends_with_gaps_are_refused(void **state)
     struct net *net = net_new(3, 0, NULL);
     struct raft_entry v[2] = {{.index = 2, .term = 2}, {.index = 4, .term = 2}};
     struct raft_message m = {
-        .type = RAFT_MSG_APP, .from = 2, .term = 2, .index = 1, .log_term = 1, .entries = {v, 2, 2}};
+        .type = RAFT_MSG_APP, .from = 2, .term = 2, .index = 1, .log_term = 1};
+    m.entries = (struct raft_entries){v, 2, 2};
     assert_int_equal(step(net, m), ERR_MALFORMED);
     v[1] = (struct raft_entry){.index = 3, .term = 1}; /* terms fall */
     assert_int_equal(step(net, m), ERR_MALFORMED);

@@ -59,8 +59,8 @@ struct net {
     size_t n_leaders;
 };
 
-/* Start `voters` voters with ids from 1 on, and `learners` learners behind them; the log begins with
- * an applied snapshot at index 1. `options` may be NULL. */
+/* Start `voters` voters with ids from 1 on, and `learners` learners behind them; the log begins
+ * with an applied snapshot at index 1. `options` may be NULL. */
 struct net *net_new(size_t voters, size_t learners, const struct raft_options *options);
 /* Add a member that knows nothing yet. */
 void net_add(struct net *net);

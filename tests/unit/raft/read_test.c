@@ -167,14 +167,15 @@ static void a_smaller_configuration_releases_reads(void **state)
     net_free(net);
 }
 
-static void answers_of_others_making_count_for_nothing(void **state)
+static void contexts_that_are_not_ours_confirm_nothing(void **state)
 {
     (void)state;
     struct net *net = net_new(3, 0, NULL);
     net_elect(net, 1);
     struct raft *r = net_raft(net, 1);
     raft_read_index(r, slice_str("a"));
-    static const char *const ctxs[] = {"", "short", "\xff\xff\xff\xff\xff\xff\xff\xff", "too long!"};
+    static const char *const ctxs[] = {"", "short", "\xff\xff\xff\xff\xff\xff\xff\xff",
+                                       "too long!"};
     for (size_t i = 0; i < ARRAY_LEN(ctxs); i++) {
         struct raft_message m = {.type = RAFT_MSG_HEARTBEAT_RESP, .from = 2, .to = 1, .term = 2,
                                  .context = blob_dup(slice_str(ctxs[i]))};
@@ -199,7 +200,7 @@ int main(void)
         cmocka_unit_test(a_new_leader_first_commits_in_its_term),
         cmocka_unit_test(a_lease_needs_no_round),
         cmocka_unit_test(a_smaller_configuration_releases_reads),
-        cmocka_unit_test(answers_of_others_making_count_for_nothing),
+        cmocka_unit_test(contexts_that_are_not_ours_confirm_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,3 +31,7 @@ tests_unit_storage_storage_fault_test_SOURCES = \
 	tests/unit/storage/storage_fault_test.c tests/unit/storage/scratch.h \
 	tests/lib/fault_vfs.c tests/lib/fault_vfs.h
 tests_unit_storage_storage_fault_test_LDADD = $(STORAGE_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/storage/row_cache_test
+tests_unit_storage_row_cache_test_SOURCES = tests/unit/storage/row_cache_test.c
+tests_unit_storage_row_cache_test_LDADD = $(LIB_STORAGE) $(LIB_BASE) $(UNIT_LIBS)
