@@ -312,7 +312,9 @@ static void key_op(struct applier *a, const Etcdserverpb__InternalRaftRequest *r
                    struct arena *arena, struct apply_result *ret)
 {
     if (req->put != NULL) {
-        ret->err = put_check(a, req->put);
+        /* Upstream looks for the lease first here, and for the key first in a transaction. */
+        bool no_lease = req->put->lease != 0 && !lessor_has(a->st.lessor, req->put->lease);
+        ret->err = no_lease ? ERR_LEASE_NOT_FOUND : put_check(a, req->put);
         if (ret->err == ERR_OK)
             ret->response = &put_run(a, req->put, arena)->base;
     } else if (req->delete_range != NULL) {

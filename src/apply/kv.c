@@ -145,11 +145,14 @@ static enum err collect_range(struct applier *a, const struct range_req *req, st
 
 enum err range_check(struct applier *a, const Etcdserverpb__RangeRequest *req)
 {
-    if (req->revision <= 0)
+    /* Here, unlike in a plain range, upstream takes a negative revision for one that is compacted; a store
+     * that never was counts as compacted at -1. */
+    revision compacted = mvcc_store_compacted(a->st.kv);
+    if (req->revision == 0)
         return ERR_OK;
     if (req->revision > mvcc_store_revision(a->st.kv))
         return ERR_FUTURE_REV;
-    return req->revision < mvcc_store_compacted(a->st.kv) ? ERR_COMPACTED : ERR_OK;
+    return req->revision < (compacted ? compacted : -1) ? ERR_COMPACTED : ERR_OK;
 }
 
 Etcdserverpb__RangeResponse *range_run(struct applier *a, const Etcdserverpb__RangeRequest *req,

@@ -1,7 +1,8 @@
 /* mvcc/hash.c -- HashKV, the rules of upstream's newer versions.
  *
- * Where no key is live upstream also counts rows that wait for their physical removal, so its
- * members may differ for a moment. Here they never count, which is what upstream comes to.
+ * Where no key is live at the revision, upstream counts every row that is still there at or below the
+ * compacted revision. While a compaction is under way that depends on how far it is; here the rows that
+ * it will remove never count, which is what upstream comes to.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "mvcc/hash.h"
 
@@ -9,6 +10,22 @@
 
 #include "base/crc32c.h"
 #include "iface/kv_wire.h"
+
+static bool stop_at_first(void *arg, struct slice key, const struct mvcc_rev *rev)
+{
+    (void)key;
+    (void)rev;
+    *(bool *)arg = true;
+    return false;
+}
+
+static bool any_live(const struct mvcc_store *s, revision rev)
+{
+    bool any = false;
+    struct key_range all = {.open = true};
+    mvcc_index_range(mvcc_store_index(s), &all, rev, stop_at_first, &any);
+    return any;
+}
 
 enum err mvcc_hash_begin(struct mvcc_hash *h, const struct mvcc_store *s, revision rev,
                          revision current)
@@ -22,6 +39,7 @@ enum err mvcc_hash_begin(struct mvcc_hash *h, const struct mvcc_store *s, revisi
     h->crc = crc32c(0, "key", 3);
     h->rev = rev;
     h->compacted = mvcc_store_compacted(s);
+    h->keep_at = any_live(s, rev) ? rev : h->compacted;
     return ERR_OK;
 }
 
@@ -34,7 +52,7 @@ static bool row_counts(const struct mvcc_hash *h, const struct mvcc_store *s,
     if (row->main > h->compacted)
         return true;
     struct mvcc_rev newest;
-    return mvcc_index_get(mvcc_store_index(s), row->key, h->rev, &newest) &&
+    return mvcc_index_get(mvcc_store_index(s), row->key, h->keep_at, &newest) &&
            newest.pos == row->pos;
 }
 

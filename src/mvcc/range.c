@@ -65,12 +65,22 @@ static bool req_wants(const struct range_req *req, const struct mvcc_rev *rev)
            within(rev->create, req->min_create, req->max_create);
 }
 
-/* Return how many items the plan has to hold before the limit makes the rest unneeded. */
+static bool req_filters(const struct range_req *req)
+{
+    return (req->min_mod | req->max_mod | req->min_create | req->max_create) != 0;
+}
+
+/* Return how many items the plan has to hold before the limit makes the rest unneeded. Upstream looks at
+ * one more than the limit when no order is named, and sorts what it has then, whatever the target. */
 static size_t req_items_max(const struct range_req *req)
 {
     if (req->count_only)
         return 0;
-    return req->limit > 0 && req_order(req) == RANGE_NONE ? (size_t)req->limit : SIZE_MAX;
+    if (req->limit <= 0)
+        return SIZE_MAX;
+    if (req_order(req) == RANGE_NONE)
+        return (size_t)req->limit;
+    return req->order == RANGE_NONE && !req_filters(req) ? (size_t)req->limit + 1 : SIZE_MAX;
 }
 
 /* ---- the plan ------------------------------------------------------------------------------- */
@@ -304,10 +314,8 @@ static enum err item_row(const struct range_plan *p, const struct range_item *it
         return ERR_OK;
     }
     enum err e = row_get(r, it->rev.pos, ret_row);
-    if (e == ERR_OK && p->req->keys_only) {
+    if (e == ERR_OK && p->req->keys_only)
         ret_row->value = slice_make(NULL, 0);
-        ret_row->lease = 0;
-    }
     return e;
 }
 

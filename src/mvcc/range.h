@@ -44,7 +44,7 @@ revision range_plan_revision(const struct range_plan *p); /* the revision it rea
 size_t range_plan_rows(const struct range_plan *p);       /* how many rows fetch will emit */
 
 /* Emit the rows in their final order until `emit` returns false. With keys_only the value is empty
- * and the lease is 0 (nothing is read); with count_only nothing is emitted. Rows are lent to
+ * and, where no row had to be read, the lease is 0; with count_only nothing is emitted. Rows are lent to
  * `emit`. May be called again to go on after the last row emitted. An emit that returns false has
  * taken its row. */
 MUST_USE enum err range_plan_fetch(struct range_plan *p, struct kv_reader *r,

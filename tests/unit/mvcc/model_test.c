@@ -68,13 +68,23 @@ static bool model_retains(const struct model *m, const struct kv_row *row)
            (!kv_row_is_tombstone(row) || row->main == m->compacted);
 }
 
+static bool model_any_live(const struct model *m, revision rev)
+{
+    for (size_t i = 0; i < m->n && m->rows[i].main <= rev; i++)
+        if (model_get(m, m->rows[i].key, rev) == &m->rows[i] &&
+            !kv_row_is_tombstone(&m->rows[i]))
+            return true;
+    return false;
+}
+
 static uint32_t model_hash(const struct model *m, revision rev)
 {
     uint32_t crc = crc32c(0, "key", 3);
+    revision keep_at = model_any_live(m, rev) ? rev : m->compacted;
     for (size_t i = 0; i < m->n && m->rows[i].main <= rev; i++) {
         const struct kv_row *row = &m->rows[i];
         if (row->main <= m->compacted &&
-            (kv_row_is_tombstone(row) || model_get(m, row->key, rev) != row))
+            (kv_row_is_tombstone(row) || model_get(m, row->key, keep_at) != row))
             continue;
         uint8_t p[256];
         crc = crc32c(crc, p, kv_wire_rev_key(p, row));
@@ -283,6 +293,11 @@ static bool model_wants(const struct range_req *req, const struct kv_row *row)
            (req->max_create == 0 || row->create <= req->max_create);
 }
 
+static bool model_filters(const struct range_req *req)
+{
+    return req->min_mod != 0 || req->max_mod != 0 || req->min_create != 0 || req->max_create != 0;
+}
+
 static void model_range(const struct world *w, const struct range_req *req, struct answer *a)
 {
     AUTO(buf) struct buf scratch = BUF_INIT;
@@ -294,7 +309,10 @@ static void model_range(const struct world *w, const struct range_req *req, stru
         if (!key_range_has(&r, w->keys[i]) || row == NULL || kv_row_is_tombstone(row))
             continue;
         a->count++;
-        if (!req->count_only && model_wants(req, row))
+        /* Upstream sorts what it has found when the limit is passed, if no order is named. */
+        bool enough = req->limit > 0 && req->order == RANGE_NONE && !model_filters(req) &&
+                      (int64_t)a->n > req->limit;
+        if (!req->count_only && model_wants(req, row) && !enough)
             answer_add(a, req, row);
     }
     a->more = req->limit > 0 && (int64_t)a->n > req->limit;
@@ -302,7 +320,8 @@ static void model_range(const struct world *w, const struct range_req *req, stru
         a->n = (size_t)req->limit;
     for (size_t i = 0; i < a->n && req->keys_only; i++) {
         a->rows[i].value = slice_make(NULL, 0);
-        a->rows[i].lease = 0;
+        if (req->target != RANGE_VALUE)
+            a->rows[i].lease = 0;
     }
 }
 

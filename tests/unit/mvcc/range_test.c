@@ -96,7 +96,9 @@ static void sorts_with_ties_in_key_order(void **state)
     expect(&f, (struct range_req){.target = RANGE_VALUE, .order = RANGE_DESCEND, .limit = 3},
            "a=z@1 b=x@2 d=x@4 ", 4, true);
     expect(&f, (struct range_req){.target = RANGE_VALUE, .keys_only = true},
-           "c=@0 b=@0 d=@0 a=@0 ", 4, false);
+           "c=@5 b=@2 d=@4 a=@1 ", 4, false);
+    /* The limit comes before the sort where no order is named: d is not looked at. */
+    expect(&f, (struct range_req){.target = RANGE_VALUE, .limit = 2}, "c=w@5 b=x@2 ", 4, true);
     expect(&f, (struct range_req){.target = RANGE_MOD, .rev = 5}, "a=z@1 b=x@2 c=y@3 d=x@4 ", 4,
            false);
     fixture_fini(&f);
