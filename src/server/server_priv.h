@@ -123,6 +123,7 @@ struct server {
     raft_index applied_index;
     raft_term applied_term;
     raft_index checkpoint_index; /* applied when the checkpoint under way was asked for */
+    int64_t checkpoint_wal;      /* size of the WAL when the last checkpoint was asked for */
     bool checkpoint_running;
     raft_index durable_index;    /* up to here kv.db has synced */
     msec last_checkpoint;

@@ -244,8 +244,9 @@ static void checkpoint(struct server *s)
         return;
     if (s->end_wal_due && wal > CHECKPOINT_WAL_MAX) {
         end_wal(s);
-    } else if (wal >= CHECKPOINT_WAL_SIZE ||
+    } else if ((wal >= CHECKPOINT_WAL_SIZE && wal != s->checkpoint_wal) ||
                (many && s->now - s->last_checkpoint >= CHECKPOINT_PAUSE_MS)) {
+        s->checkpoint_wal = wal;
         s->last_checkpoint = s->now;
         keeper_checkpoint(s);
     }

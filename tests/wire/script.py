@@ -41,6 +41,7 @@ def kv(pair):
     for r in (put(), put(value=b"x"), put(key=b"no", ignore_value=True),
               put(key=b"no", ignore_lease=True), put(key=b"foo", value=b"x", ignore_value=True),
               put(key=b"foo", lease=5, ignore_lease=True), put(key=b"foo", lease=12345),
+              put(key=b"no", lease=12345, ignore_value=True),
               put(key=b"foo", ignore_value=True, prev_kv=True),
               put(key=b"foo", value=b"kept lease", ignore_lease=True)):
         pair.call("put", r)
