@@ -1,1 +1,45 @@
-# fuzz targets
+# Fuzz targets (libFuzzer); seeds stand in tests/fuzz/corpus/NAME. Built with --enable-fuzzing only.
+FUZZ_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests
+FUZZ_LINK = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+
+noinst_PROGRAMS += tests/fuzz/conf_fuzz
+tests_fuzz_conf_fuzz_SOURCES = tests/fuzz/conf_fuzz.c
+tests_fuzz_conf_fuzz_CPPFLAGS = $(FUZZ_CPPFLAGS)
+tests_fuzz_conf_fuzz_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_conf_fuzz_LDADD = $(LIB_CONFIG) $(LIB_BASE)
+
+noinst_PROGRAMS += tests/fuzz/yaml_fuzz
+tests_fuzz_yaml_fuzz_SOURCES = tests/fuzz/yaml_fuzz.c
+tests_fuzz_yaml_fuzz_CPPFLAGS = $(FUZZ_CPPFLAGS)
+tests_fuzz_yaml_fuzz_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_yaml_fuzz_LDADD = $(LIB_CONFIG) $(LIB_BASE)
+
+noinst_PROGRAMS += tests/fuzz/url_fuzz
+tests_fuzz_url_fuzz_SOURCES = tests/fuzz/url_fuzz.c
+tests_fuzz_url_fuzz_CPPFLAGS = $(FUZZ_CPPFLAGS)
+tests_fuzz_url_fuzz_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_url_fuzz_LDADD = $(LIB_CONFIG) $(LIB_BASE)
+
+noinst_PROGRAMS += tests/fuzz/http1_fuzz
+tests_fuzz_http1_fuzz_SOURCES = tests/fuzz/http1_fuzz.c tests/fuzz/http_fuzz.h
+tests_fuzz_http1_fuzz_CPPFLAGS = $(FUZZ_CPPFLAGS)
+tests_fuzz_http1_fuzz_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_http1_fuzz_LDADD = $(LIB_GRPC) $(LIB_HTTP) $(LIB_LOOP) $(LIB_BASE)
+
+noinst_PROGRAMS += tests/fuzz/http2_fuzz
+tests_fuzz_http2_fuzz_SOURCES = tests/fuzz/http2_fuzz.c tests/fuzz/http_fuzz.h
+tests_fuzz_http2_fuzz_CPPFLAGS = $(FUZZ_CPPFLAGS)
+tests_fuzz_http2_fuzz_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_http2_fuzz_LDADD = $(LIB_GRPC) $(LIB_HTTP) $(LIB_LOOP) $(LIB_BASE)
+
+noinst_PROGRAMS += tests/fuzz/json_fuzz
+tests_fuzz_json_fuzz_SOURCES = tests/fuzz/json_fuzz.c
+tests_fuzz_json_fuzz_CPPFLAGS = $(FUZZ_CPPFLAGS)
+tests_fuzz_json_fuzz_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_json_fuzz_LDADD = $(LIB_API) $(LIB_PB) $(LIB_BASE)
+
+noinst_PROGRAMS += tests/fuzz/protobuf_fuzz
+tests_fuzz_protobuf_fuzz_SOURCES = tests/fuzz/protobuf_fuzz.c
+tests_fuzz_protobuf_fuzz_CPPFLAGS = $(FUZZ_CPPFLAGS)
+tests_fuzz_protobuf_fuzz_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_protobuf_fuzz_LDADD = $(LIB_API) $(LIB_PB) $(LIB_BASE)

@@ -142,6 +142,10 @@ def show(result):
     return f"{code}: {text}"[:1500]
 
 
+class OracleTrouble(Exception):
+    """Now and then 3.4's gateway loses its connection to its own server, in the middle of a call."""
+
+
 class Pair:
     """The two servers, one call to both at a time."""
 
@@ -218,6 +222,8 @@ class Pair:
         body = json_format.MessageToJson(request, preserving_proto_field_name=True)
         got, want = [raw_http(s, "POST", "/v3/" + path, body)
                      for s in (self.subject, self.oracle)]
+        if want[0] == 503 and "transport is closing" in str(want[2]):
+            raise OracleTrouble(str(want))
         if not self.same_release:
             want = gateway_intended(path, "POST", want)
             want = self.gateway_wanted(method, request, want, got)
@@ -480,8 +486,13 @@ PATHS = {"range": "kv/range", "put": "kv/put", "delete": "kv/deleterange", "txn"
 # ---- the tests ------------------------------------------------------------------------------------
 
 def random_calls(seed, ops):
-    with Pair() as pair:
-        Run(pair, seed, ops).run()
+    for _ in range(3):
+        try:
+            with Pair() as pair:
+                return Run(pair, seed, ops).run()
+        except OracleTrouble as why:
+            print(f"# once more: {why}")
+    raise harness.Skip("the oracle's gateway failed three times")
 
 
 def scripted(steps):
