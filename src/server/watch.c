@@ -149,7 +149,7 @@ static void hub_subscribe(struct hub *h, bool on)
 
 /* ---- states --------------------------------------------------------------------------------- */
 
-static void state_enter(struct watcher *w, int state)
+static void state_enter(struct watcher *w, enum watcher_state state)
 {
     struct hub *h = w->client->hub;
     w->state = state;
@@ -175,7 +175,7 @@ static void state_leave(struct watcher *w)
         watch_group_remove(h->behind, &w->node);
 }
 
-static void state_move(struct watcher *w, int state)
+static void state_move(struct watcher *w, enum watcher_state state)
 {
     state_leave(w);
     state_enter(w, state);

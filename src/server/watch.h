@@ -37,13 +37,15 @@ struct watcher_ops {
 
 enum { WATCH_NO_PUT = 1, WATCH_NO_DELETE = 2 };
 
+enum watcher_state { WATCHER_SYNCED, WATCHER_BEHIND, WATCHER_WAITING };
+
 /* Zeroed by the caller, who embeds it. Fields are the hub's own. */
 struct watcher {
     const struct watcher_ops *ops;
     struct server_client *client; /* NULL: not added */
     struct watch_node node;       /* in the group of its state, if any */
     struct list link;             /* among all of its state */
-    enum { WATCHER_SYNCED, WATCHER_BEHIND, WATCHER_WAITING } state;
+    enum watcher_state state;
     bool in_turn;                 /* behind, and part of the slice of history at hand */
     revision next;                /* the first revision that it may still be given */
     struct slice key, range_end;  /* one allocation, at key.p */

@@ -385,11 +385,11 @@ static const struct watcher_ops ops = {on_writable, on_events, on_compacted, on_
 static void watch_add(void *arg)
 {
     struct rig_watch *w = arg;
+    struct slice key = w->key[0] != '\0' ? slice_str(w->key) : slice_make("", 1);
     struct slice end = slice_make(NULL, 0);
     if (w->end != NULL)
         end = w->end[0] != '\0' ? slice_str(w->end) : slice_make("", 1);
-    watcher_add(w->rig->client, &w->w, &ops, slice_str(w->key), end, w->start, w->filters,
-                w->prev_kv);
+    watcher_add(w->rig->client, &w->w, &ops, key, end, w->start, w->filters, w->prev_kv);
 }
 
 void rig_watch(struct rig *g, struct rig_watch *w, const char *key, const char *end,
