@@ -107,7 +107,7 @@ static inline void buf_add_str(struct buf *b, const char *s)
 void buf_add_byte(struct buf *b, uint8_t c);
 void buf_add_be64(struct buf *b, uint64_t v);
 void buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
-void buf_vaddf(struct buf *b, const char *fmt, va_list ap);
+void buf_vaddf(struct buf *b, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 /* Drop the first `n` bytes. */
 void buf_consume(struct buf *b, size_t n);
 /* End with a NUL that is not counted, and lend the bytes as a string. */
