@@ -145,8 +145,8 @@ static enum err collect_range(struct applier *a, const struct range_req *req, st
 
 enum err range_check(struct applier *a, const Etcdserverpb__RangeRequest *req)
 {
-    /* Here, unlike in a plain range, upstream takes a negative revision for one that is compacted; a store
-     * that never was counts as compacted at -1. */
+    /* Here, unlike in a plain range, upstream takes a negative revision for one that is
+     * compacted; a store that never was counts as compacted at -1. */
     revision compacted = mvcc_store_compacted(a->st.kv);
     if (req->revision == 0)
         return ERR_OK;

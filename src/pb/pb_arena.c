@@ -75,9 +75,10 @@ static bool text_is_good(struct slice s)
     return (s.n == 0 || memchr(s.p, '\0', s.n) == NULL) && utf8_is_valid(s);
 }
 
+/* `depth`: how many messages more may be nested, this one counted. */
 static bool look(const ProtobufCMessageDescriptor *desc, struct slice s, unsigned depth)
 {
-    if (depth > PB_DEPTH_MAX)
+    if (depth == 0)
         return false;
     while (s.n > 0) {
         uint64_t tag;
@@ -93,7 +94,7 @@ static bool look(const ProtobufCMessageDescriptor *desc, struct slice s, unsigne
             continue;
         if (f->type == PROTOBUF_C_TYPE_STRING && !text_is_good(value))
             return false;
-        if (f->type == PROTOBUF_C_TYPE_MESSAGE && !look(f->descriptor, value, depth + 1))
+        if (f->type == PROTOBUF_C_TYPE_MESSAGE && !look(f->descriptor, value, depth - 1))
             return false;
     }
     return true;
@@ -101,10 +102,10 @@ static bool look(const ProtobufCMessageDescriptor *desc, struct slice s, unsigne
 
 /* ---- to and from bytes --------------------------------------------------------------------- */
 
-enum err pb_unpack(const ProtobufCMessageDescriptor *desc, struct slice wire, struct arena *a,
-                   ProtobufCMessage **ret)
+static enum err unpack(const ProtobufCMessageDescriptor *desc, struct slice wire, struct arena *a,
+                       unsigned depth, ProtobufCMessage **ret)
 {
-    if (!look(desc, wire, 1))
+    if (!look(desc, wire, depth))
         return ERR_MALFORMED;
     ProtobufCAllocator allocator = pb_arena_allocator(a);
     ProtobufCMessage *msg = protobuf_c_message_unpack(desc, &allocator, wire.n, wire.p);
@@ -112,6 +113,18 @@ enum err pb_unpack(const ProtobufCMessageDescriptor *desc, struct slice wire, st
         return ERR_MALFORMED;
     *ret = msg;
     return ERR_OK;
+}
+
+enum err pb_unpack(const ProtobufCMessageDescriptor *desc, struct slice wire, struct arena *a,
+                   ProtobufCMessage **ret)
+{
+    return unpack(desc, wire, a, PB_DEPTH_MAX, ret);
+}
+
+enum err pb_unpack_wrapped(const ProtobufCMessageDescriptor *desc, struct slice wire,
+                           struct arena *a, ProtobufCMessage **ret)
+{
+    return unpack(desc, wire, a, PB_DEPTH_MAX + 1, ret);
 }
 
 void pb_pack(const ProtobufCMessage *msg, struct buf *out)

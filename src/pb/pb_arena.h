@@ -23,6 +23,10 @@ ProtobufCAllocator pb_arena_allocator(struct arena *a);
 MUST_USE enum err pb_unpack(const ProtobufCMessageDescriptor *desc, struct slice wire,
                             struct arena *a, ProtobufCMessage **ret);
 
+/* The same for a message that wraps one which pb_unpack() took: a log entry around a request. */
+MUST_USE enum err pb_unpack_wrapped(const ProtobufCMessageDescriptor *desc, struct slice wire,
+                                    struct arena *a, ProtobufCMessage **ret);
+
 /* Append the bytes of `msg`. */
 void pb_pack(const ProtobufCMessage *msg, struct buf *out);
 

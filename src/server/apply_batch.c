@@ -65,7 +65,7 @@ struct server_call *pending_take(struct pending *p, uint64_t id)
     return NULL;
 }
 
-/* ---- the end of a batch ----------------------------------------------------------------------- */
+/* ---- the end of a batch ---------------------------------------------------------------------- */
 
 static void store_applied(struct server *s)
 {
@@ -250,7 +250,7 @@ static void apply_request(struct server *s, const struct raft_entry *e)
 {
     ProtobufCMessage *msg;
     arena_reset(s->arena);
-    if (pb_unpack(&etcdserverpb__internal_raft_request__descriptor, blob_slice(e->data), s->arena,
+    if (pb_unpack_wrapped(&etcdserverpb__internal_raft_request__descriptor, blob_slice(e->data), s->arena,
                   &msg) != ERR_OK) {
         /* Every member sees the same bytes and passes over them alike. */
         log_error("an entry that cannot be read has no effect", LOG_UINT("index", e->index));

@@ -1,7 +1,7 @@
 /* server/boot.c -- from files to a running state: a new member, or one that was here before.
  * SPDX-License-Identifier: Apache-2.0 */
-/* The plain SHA-1 functions: the EVP ones set up a provider and read its configuration, which costs two
- * megabytes for one digest at bootstrap. */
+/* The plain SHA-1 functions: the EVP ones set up a provider and read its configuration, which costs
+ * two megabytes for one digest at bootstrap. */
 #define OPENSSL_API_COMPAT 0x10100000L
 #include <openssl/sha.h>
 #include <stdlib.h>

@@ -34,8 +34,8 @@ static unsigned entry_field(const struct server_call *call)
         return 4;
     case OP_DELETE_RANGE:
         return 5;
-    case OP_TXN:
-        return 6;
+    case OP_TXN: /* one that only reads waits for a read index instead */
+        return txn_is_read_only((const void *)call->request) ? 0 : 6;
     case OP_COMPACT:
         return 7;
     case OP_LEASE_GRANT:
@@ -320,9 +320,33 @@ static void auth_status(struct server *s, struct server_call *call)
 
 /* ---- reads ------------------------------------------------------------------------------ */
 
+/* Evaluated where the writing ones are, but not logged. The writer reads inside a transaction only. */
+static void read_txn(struct server *s, struct server_call *call)
+{
+    Etcdserverpb__InternalRaftRequest req = ETCDSERVERPB__INTERNAL_RAFT_REQUEST__INIT;
+    struct apply_result r;
+    struct why why = {""};
+    req.txn = (Etcdserverpb__TxnRequest *)(void *)(uintptr_t)call->request;
+    arena_reset(s->arena);
+    kvdb_begin(s->kvdb);
+    pthread_rwlock_wrlock(&s->index_lock);
+    applier_apply(s->applier, &req, s->now, s->arena, &r);
+    pthread_rwlock_unlock(&s->index_lock);
+    invariant(r.n_changes == 0);
+    if (kvdb_commit(s->kvdb, &why) != ERR_OK) { /* nothing was written, but a read may have failed */
+        call_answer(s, call, ERR_STOPPED, NULL);
+        member_fail(s, "the key database cannot be read", why.text);
+    } else if (r.err != ERR_OK)
+        call_answer(s, call, r.err, NULL);
+    else
+        call_answer_pb(s, call, r.response);
+}
+
 static void read_answer(struct server *s, struct server_call *call)
 {
-    if (call->op == OP_MEMBER_LIST)
+    if (call->op == OP_TXN)
+        read_txn(s, call);
+    else if (call->op == OP_MEMBER_LIST)
         member_list(s, call);
     else
         call_answer(s, call, ERR_OK, NULL);
@@ -405,6 +429,7 @@ void call_run(struct server *s, struct server_task *t)
     case OP_AUTH_STATUS:
         auth_status(s, call);
         break;
+    case OP_TXN:
     case OP_READ_INDEX:
         read_ask(s, call);
         break;

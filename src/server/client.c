@@ -174,8 +174,8 @@ static enum err plan_range(struct server *s, const struct range_req *req, revisi
     return e;
 }
 
-/* A compaction may overtake a read of the current revision; it reads then at the newer one, which is
- * published already. */
+/* A compaction may overtake a read of the current revision; it reads then at the newer one, which
+ * is published already. */
 static bool is_overtaken(const struct server *s, const struct range_req *req, enum err e,
                          revision rev)
 {

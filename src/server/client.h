@@ -23,8 +23,8 @@ struct server_task {
 
 MUST_USE enum err server_client_new(struct server *s, struct loop *loop, struct server_client **ret,
                                     struct why *why);
-/* No call of this client is pending, no watcher is left, and its loop does not run any more. Not while
- * server_stop() runs. */
+/* No call of this client is pending, no watcher is left, and its loop does not run any more. Not
+ * while server_stop() runs. */
 void server_client_free(struct server_client *c);
 struct server *server_of(struct server_client *c);
 struct loop *server_client_loop(struct server_client *c);
@@ -95,8 +95,8 @@ bool server_read_is_local(const struct server_client *c);
 MUST_USE enum err server_range_plan(struct server_client *c, const struct range_req *req,
                                     struct arena *a, struct range_plan **ret_plan);
 
-/* Fetch the plan's rows (range_plan_fetch), in the same round of the loop: the view ends with it. Each
- * plan is fetched before the next is made. */
+/* Fetch the plan's rows (range_plan_fetch), in the same round of the loop: the view ends with it.
+ * Each plan is fetched before the next is made. */
 MUST_USE enum err server_range_fetch(struct server_client *c, struct range_plan *plan,
                                      bool (*emit)(void *arg, const struct kv_row *row), void *arg);
 
@@ -119,10 +119,10 @@ struct server_header {
 };
 void server_header_get(const struct server_client *c, struct server_header *ret);
 
-/* ---- snapshot: the database as upstream's file, in pieces ------------------------------------- */
+/* ---- snapshot: the database as upstream's file, in pieces ------------------------------------ */
 
-/* Spooled by the housekeeping thread first. `done` once; on ERR_OK `fd` is an open, unlinked file of
- * `size` bytes, positioned at 0, and is the caller's to close. */
+/* Spooled by the housekeeping thread first. `done` once; on ERR_OK `fd` is an open, unlinked file
+ * of `size` bytes, positioned at 0, and is the caller's to close. */
 struct server_snapshot {
     void (*done)(struct server_snapshot *snap); /* in the loop's thread */
     enum err err;

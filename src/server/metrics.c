@@ -19,6 +19,7 @@ static const double from_100us[] = METRIC_DOUBLING(0.0001);
 static const double from_1ms[] = METRIC_DOUBLING(0.001);
 static const double from_10ms[] = METRIC_DOUBLING(0.01);
 static const double from_100ms[] = METRIC_DOUBLING(0.1);
+static const double from_half[] = METRIC_DOUBLING(0.5);
 static const double from_1[] = METRIC_DOUBLING(1);
 static const double from_100[] = METRIC_DOUBLING(100);
 
@@ -47,8 +48,9 @@ HISTOGRAM(metric_compaction_pause, "etcd_debugging_mvcc_db_compaction_pause_dura
 static HISTOGRAM(lease_ttl, "etcd_debugging_lease_ttl_total", "Bucketed histogram of lease TTLs.",
                  from_1, METRIC_BOUNDS_MAX);
 static struct metric apply_seconds = METRIC_HISTOGRAM_VEC(
-    "etcd_server_apply_duration_seconds", "The latency distributions of v2 apply called by backend.",
-    from_100us, 20, "version", "op", "success");
+    "etcd_server_apply_duration_seconds",
+    "The latency distributions of v2 apply called by backend.", from_100us, 20, "version", "op",
+    "success");
 
 COUNTER(metric_lease_expired, "etcd_debugging_server_lease_expired_total",
         "The total number of expired leases.");
@@ -61,7 +63,8 @@ COUNTER(metric_lease_renewed, "etcd_debugging_lease_renewed_total",
 GAUGE(metric_compaction_last, "etcd_debugging_mvcc_db_compaction_last",
       "The unix time of the last db compaction. Resets to 0 on start.");
 static COUNTER(put_total, "etcd_mvcc_put_total", "Total number of puts seen by this member.");
-static COUNTER(delete_total, "etcd_mvcc_delete_total", "Total number of deletes seen by this member.");
+static COUNTER(delete_total, "etcd_mvcc_delete_total",
+               "Total number of deletes seen by this member.");
 static COUNTER(txn_total, "etcd_mvcc_txn_total", "Total number of txns seen by this member.");
 COUNTER(metric_range, "etcd_mvcc_range_total", "Total number of ranges seen by this member.");
 static GAUGE(put_bytes, "etcd_debugging_mvcc_total_put_size_in_bytes",
@@ -137,7 +140,7 @@ static struct metric features = METRIC_GAUGE_VEC(
     "etcd_server_feature_enabled", "Whether or not a feature is enabled. 1 is enabled, 0 is not.",
     "name", "stage");
 
-/* ---- what a member alone never does: dashboards and alerts ask for these by name --------------- */
+/* ---- what a member alone never does: dashboards and alerts ask for these by name ------------- */
 
 static GAUGE(is_learner, "etcd_server_is_learner",
              "Whether or not this member is a learner. 1 if is, 0 otherwise.");
@@ -156,6 +159,21 @@ static COUNTER(promote_successes, "etcd_server_learner_promote_successes",
                "The total number of successful learner promotions while this member is leader.");
 static GAUGE(snapshot_apply, "etcd_server_snapshot_apply_in_progress_total",
              "1 if the server is applying the incoming snapshot. 0 if none.");
+static GAUGE(pending_events, "etcd_debugging_mvcc_pending_events_total",
+             "Total number of pending events to be sent.");
+static HISTOGRAM(index_pause, "etcd_debugging_mvcc_index_compaction_pause_duration_milliseconds",
+                 "Bucketed histogram of index compaction pause duration.", from_half, 14);
+static HISTOGRAM(commit_rebalance, "etcd_debugging_disk_backend_commit_rebalance_duration_seconds",
+                 "The latency distributions of commit.rebalance called by bboltdb backend.",
+                 from_1ms, 14);
+static HISTOGRAM(commit_spill, "etcd_debugging_disk_backend_commit_spill_duration_seconds",
+                 "The latency distributions of commit.spill called by bboltdb backend.", from_1ms,
+                 14);
+static HISTOGRAM(commit_write, "etcd_debugging_disk_backend_commit_write_duration_seconds",
+                 "The latency distributions of commit.write called by bboltdb backend.", from_1ms,
+                 14);
+static HISTOGRAM(snap_marshalling, "etcd_debugging_snap_save_marshalling_duration_seconds",
+                 "The marshalling cost distributions of save called by snapshot.", from_1ms, 14);
 static HISTOGRAM(snap_fsync, "etcd_snap_fsync_duration_seconds",
                  "The latency distributions of fsync called by snap.", from_1ms, 14);
 static HISTOGRAM(snap_db_fsync, "etcd_snap_db_fsync_duration_seconds",
@@ -179,6 +197,32 @@ static struct metric peer_rtt = METRIC_HISTOGRAM_VEC(
 static struct metric peers_active =
     METRIC_GAUGE_VEC("etcd_network_active_peers",
                      "The current number of active peer connections.", "Local", "Remote");
+static struct metric peers_known = METRIC_GAUGE_VEC(
+    "etcd_network_known_peers", "The current number of known peers.", "Local", "Remote");
+static struct metric snap_sent =
+    METRIC_COUNTER_VEC("etcd_network_snapshot_send_success",
+                       "Total number of successful snapshot sends", "To");
+static struct metric snap_sent_failures =
+    METRIC_COUNTER_VEC("etcd_network_snapshot_send_failures",
+                       "Total number of snapshot send failures", "To");
+static struct metric snap_sending =
+    METRIC_GAUGE_VEC("etcd_network_snapshot_send_inflights_total",
+                     "Total number of inflight snapshot sends", "To");
+static struct metric snap_send_seconds = METRIC_HISTOGRAM_VEC(
+    "etcd_network_snapshot_send_total_duration_seconds",
+    "Total latency distributions of v3 snapshot sends", from_100ms, 10, "To");
+static struct metric snap_received =
+    METRIC_COUNTER_VEC("etcd_network_snapshot_receive_success",
+                       "Total number of successful snapshot receives", "From");
+static struct metric snap_received_failures =
+    METRIC_COUNTER_VEC("etcd_network_snapshot_receive_failures",
+                       "Total number of snapshot receive failures", "From");
+static struct metric snap_receiving =
+    METRIC_GAUGE_VEC("etcd_network_snapshot_receive_inflights_total",
+                     "Total number of inflight snapshot receives", "From");
+static struct metric snap_receive_seconds = METRIC_HISTOGRAM_VEC(
+    "etcd_network_snapshot_receive_total_duration_seconds",
+    "Total latency distributions of v3 snapshot receives", from_100ms, 10, "From");
 static struct metric peers_lost =
     METRIC_COUNTER_VEC("etcd_network_disconnected_peers_total",
                        "The total number of disconnected peers.", "Local", "Remote");
@@ -188,15 +232,19 @@ static struct metric *const families[] = {
     &metric_defrag, &metric_snapshot, &metric_hash, &metric_hash_rev, &metric_compaction_total,
     &metric_compaction_pause, &lease_ttl, &apply_seconds, &metric_lease_expired, &lease_granted,
     &lease_revoked, &metric_lease_renewed, &metric_compaction_last, &put_total,
-    &delete_total, &txn_total, &metric_range, &put_bytes, &metric_proposals_failed, &metric_read_failed,
+    &delete_total, &txn_total, &metric_range, &put_bytes, &metric_proposals_failed,
+    &metric_read_failed,
     &metric_leader_changes, &metric_events, &metric_slow_apply, &metric_wal_bytes,
     &metric_watchers, &metric_slow_watchers, &metric_defrag_inflight, &db_total, &db_total_old,
     &db_in_use, &has_leader, &is_leader, &applied, &committed, &pending, &quota, &keys,
     &current_revision, &compact_revision, &fd_limit, &fd_used, &auth_revision, &version, &build,
     &cluster_ver, &server_id, &alarms, &features, &is_learner, &heartbeat_failures, &slow_reads,
-    &promote_failures, &promote_successes, &snapshot_apply, &snap_fsync, &snap_db_fsync, &snap_db_save, &peer_sent,
+    &promote_failures, &promote_successes, &snapshot_apply, &snap_fsync, &snap_db_fsync,
+    &snap_db_save, &pending_events, &index_pause, &commit_rebalance, &commit_spill, &commit_write,
+    &snap_marshalling, &peer_sent,
     &peer_received, &peer_sent_failures, &peer_received_failures, &peer_rtt, &peers_active,
-    &peers_lost,
+    &peers_lost, &peers_known, &snap_sent, &snap_sent_failures, &snap_sending, &snap_send_seconds,
+    &snap_received, &snap_received_failures, &snap_receiving, &snap_receive_seconds,
 };
 
 /* ---- applied requests ----------------------------------------------------------------------- */

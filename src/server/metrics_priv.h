@@ -28,7 +28,8 @@ extern struct metric metric_wal_bytes;
 void metrics_count_apply(const Etcdserverpb__InternalRaftRequest *req,
                          const struct apply_result *r, double seconds);
 
-/* Register all families of the server and the process, with a collector for what is read off `s`. */
+/* Register all families of the server and the process, with a collector for what is read off
+ * `s`. */
 void server_metrics_init(struct server *s);
 
 #endif

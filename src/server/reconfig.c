@@ -1,5 +1,5 @@
-/* server/reconfig.c -- changes of membership: checked as upstream checks them, and then refused, because a second
- * member cannot be spoken to yet.
+/* server/reconfig.c -- changes of membership: checked as upstream checks them, and then refused,
+ * because a second member cannot be spoken to yet.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <time.h>
 

@@ -168,5 +168,7 @@ unsigned server_client_threads(const struct server *s)
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     if (s->cfg->client_threads != 0)
         return (unsigned)s->cfg->client_threads;
-    return cores < 1 ? 1 : cores > CONFIG_CLIENT_THREADS_MAX ? CONFIG_CLIENT_THREADS_MAX : (unsigned)cores;
+    if (cores < 1)
+        return 1;
+    return cores > CONFIG_CLIENT_THREADS_MAX ? CONFIG_CLIENT_THREADS_MAX : (unsigned)cores;
 }

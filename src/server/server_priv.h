@@ -108,7 +108,7 @@ struct server {
     struct list batch_calls;        /* and the calls they belong to (internal ones have none) */
     struct list timeouts;           /* calls that wait, by deadline (all have the same time-out) */
     struct list applied_calls;      /* answered once the batch is committed */
-    struct list reads;              /* OP_READ_INDEX and linearizable lists: asked, not yet confirmed */
+    struct list reads;              /* OP_READ_INDEX and linearizable lists, not yet confirmed */
     struct list reads_confirmed;    /* wait for their index to be applied */
     uint64_t read_round;            /* the round that was asked for last; 0: none is under way */
     struct list compact_waiters;    /* OP_COMPACT with physical */

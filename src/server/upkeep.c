@@ -1,6 +1,6 @@
-/* server/upkeep.c -- what the member does without being asked: expire leases, remove compacted rows,
- * give space back, have checkpoints made. All of it in bounded steps between two rounds, so that no
- * put waits long.
+/* server/upkeep.c -- what the member does without being asked: expire leases, remove compacted
+ * rows, give space back, have checkpoints made. All of it in bounded steps between two rounds, so
+ * that no put waits long.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
 

@@ -393,7 +393,7 @@ void hub_on_feed(struct loop_msg *m)
     free(fm);
 }
 
-/* ---- the history ------------------------------------------------------------------------------ */
+/* ---- the history ----------------------------------------------------------------------------- */
 
 struct scan {
     struct hub *h;
@@ -432,7 +432,8 @@ static bool scan_row(void *arg, const struct kv_row *row)
     return true;
 }
 
-/* Sort out who cannot be served now. Return the oldest revision that somebody behind needs, or 0. */
+/* Sort out who cannot be served now. Return the oldest revision that somebody behind needs, or
+ * 0. */
 static revision behind_from(struct hub *h)
 {
     struct server *s = h->client->server;

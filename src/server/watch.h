@@ -54,8 +54,8 @@ struct watcher {
     uint32_t pick_first, pick_last; /* its events in the batch at hand, + 1; 0: none */
 };
 
-/* Begin to watch. `start` 0: from the next revision on. Copies key and range_end (as in the request,
- * key not empty). Nothing is called back from inside. */
+/* Begin to watch. `start` 0: from the next revision on. Copies key and range_end (as in the
+ * request, key not empty). Nothing is called back from inside. */
 void watcher_add(struct server_client *c, struct watcher *w, const struct watcher_ops *ops,
                  struct slice key, struct slice range_end, revision start, unsigned filters,
                  bool prev_kv);

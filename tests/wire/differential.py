@@ -82,6 +82,13 @@ def _with_hash_revision(request, result, _got):
     return result
 
 
+def _at_compacted(request, result, got):
+    reply = got[2]
+    if got[0] == "OK" and reply.compact_revision == reply.hash_revision == request.revision:
+        return got
+    return result
+
+
 INTENDED = [
     ("A25", "3.6 refuses sort options it does not know", "range", _sort_invalid,
      lambda request, result, got: INVALID_SORT),
@@ -92,6 +99,8 @@ INTENDED = [
      "to refuse it names the other", "txn", lambda request, result: result[0] != "OK",
      _other_refusal),
     ("Q19", "3.6 names the revision that was hashed", "hashkv", _answered, _with_hash_revision),
+    ("A37", "3.5 hashes the compacted revision itself, too", "hashkv",
+     lambda request, result: result[0] == "OUT_OF_RANGE", _at_compacted),
 ]
 
 

@@ -262,7 +262,7 @@ static void unknown_alarms_are_refused(void **state)
     rig_reopen(g);
 }
 
-/* ---- the rest ---------------------------------------------------------------------------------- */
+/* ---- the rest -------------------------------------------------------------------------------- */
 
 static void compaction_is_checked(void **state)
 {

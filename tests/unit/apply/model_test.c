@@ -40,14 +40,31 @@ static size_t end_of(ProtobufCBinaryData key, ProtobufCBinaryData end)
 
 /* ---- what a transaction does, said once more ------------------------------------------------- */
 
+static bool is_of_value(const Etcdserverpb__Compare *c)
+{
+    return c->target == ETCDSERVERPB__COMPARE__COMPARE_TARGET__VALUE;
+}
+
+static int64_t item_number(const struct item *it, int target)
+{
+    switch (target) {
+    case OF_VERSION:
+        return it->version;
+    case OF_CREATE:
+        return it->create;
+    case OF_MOD:
+        return it->mod;
+    case OF_LEASE:
+        return it->lease;
+    default:
+        return it->value;
+    }
+}
+
 static bool item_holds(const Etcdserverpb__Compare *c, const struct item *it)
 {
-    int64_t mine = c->target == OF_VERSION  ? it->version
-                   : c->target == OF_CREATE ? it->create
-                   : c->target == OF_MOD    ? it->mod
-                   : c->target == OF_LEASE  ? it->lease
-                                            : it->value;
-    int64_t theirs = c->target == OF_VALUE ? c->value.data[0] : c->version;
+    int64_t mine = item_number(it, (int)c->target);
+    int64_t theirs = is_of_value(c) ? c->value.data[0] : c->version;
     switch ((int)c->result) {
     case IS_EQUAL:
         return mine == theirs;
@@ -71,7 +88,7 @@ static bool compare_holds(const struct model *m, const Etcdserverpb__Compare *c)
         if (!item_holds(c, &m->items[i]))
             return false;
     }
-    return any || (c->target != OF_VALUE && item_holds(c, &none));
+    return any || (!is_of_value(c) && item_holds(c, &none));
 }
 
 static bool txn_holds(const struct model *m, const Etcdserverpb__TxnRequest *t)

@@ -41,7 +41,7 @@ static void empty_txn_succeeds(void **state)
     assert_int_equal(g->r.rev, 1);
 }
 
-/* ---- what operations see ---------------------------------------------------------------------- */
+/* ---- what operations see --------------------------------------------------------------------- */
 
 static void reads_see_earlier_writes(void **state)
 {
@@ -124,7 +124,7 @@ static void range_options_work_inside(void **state)
     assert_int_equal(resp->kvs[0]->value.len, 0);
 }
 
-/* ---- comparing ---------------------------------------------------------------------------------- */
+/* ---- comparing ------------------------------------------------------------------------------- */
 
 static bool number_holds(struct rig *g, const char *key, int target, int result, int64_t number)
 {
@@ -280,7 +280,7 @@ static void siblings_take_their_own_branches(void **state)
     assert_int_equal(g->r.rev, 2);
 }
 
-/* ---- refusing ----------------------------------------------------------------------------------- */
+/* ---- refusing -------------------------------------------------------------------------------- */
 
 static void nothing_happened(struct rig *g, Etcdserverpb__RequestOp *bad, enum err expected)
 {
@@ -333,7 +333,7 @@ static void the_other_branch_is_not_checked(void **state)
     assert_true(key_is(g, "a", "1"));
 }
 
-/* ---- what a transaction is ---------------------------------------------------------------------- */
+/* ---- what a transaction is ------------------------------------------------------------------- */
 
 static void tells_reading_from_writing(void **state)
 {

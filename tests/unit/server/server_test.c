@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "storage/kvdb.h"
+
 enum {
     ACTIVATE = ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__ACTIVATE,
     DEACTIVATE = ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__DEACTIVATE,
@@ -157,7 +159,7 @@ static void physical_compaction_is_answered_when_done(void **state)
     rig_stop(g);
 }
 
-/* ---- space and alarms ------------------------------------------------------------------------- */
+/* ---- space and alarms ------------------------------------------------------------------------ */
 
 static void no_space_refuses_what_grows(void **state)
 {
@@ -243,7 +245,7 @@ static void defrag_gives_space_back(void **state)
     rig_stop(g);
 }
 
-/* ---- hashes and snapshots ---------------------------------------------------------------------- */
+/* ---- hashes and snapshots -------------------------------------------------------------------- */
 
 static void hashes_are_of_the_history(void **state)
 {
@@ -318,7 +320,7 @@ static void snapshots_are_whole(void **state)
     rig_stop(g);
 }
 
-/* ---- the end, and the next start ---------------------------------------------------------------- */
+/* ---- the end, and the next start ------------------------------------------------------------- */
 
 static void restart_keeps_everything(void **state)
 {
@@ -356,6 +358,22 @@ static void restart_keeps_everything(void **state)
     revoke.id = 7;
     assert_int_equal(rig_call(g, OP_LEASE_REVOKE, &revoke, NULL, NULL), ERR_OK);
     value_is(g, "leased", "");
+    rig_stop(g);
+}
+
+/* The log is cut behind what kv.db has synced, and the next start does without the rest. */
+static void restart_from_a_trimmed_log(void **state)
+{
+    struct rig *g = *state;
+    static const char saves[] = "etcd_debugging_snap_save_total_duration_seconds_count";
+    rig_start(g, "--snapshot-count=10", NULL);
+    for (double before = rig_metric(g, saves); rig_metric(g, saves) < before + 2;)
+        rig_put(g, "a", "1");
+    for (int i = 0; i < 200; i++) /* what is let go goes with later appends */
+        rig_put(g, "b", "2");
+    uint32_t hash = rig_hash_kv(g, 0)->hash;
+    rig_restart(g);
+    assert_int_equal(rig_hash_kv(g, 0)->hash, hash);
     rig_stop(g);
 }
 
@@ -413,7 +431,39 @@ static void stopping_answers_all(void **state)
     free(b);
 }
 
-/* ---- metrics ------------------------------------------------------------------------------------ */
+static bool has_failed(void *arg)
+{
+    return ((const struct rig *)arg)->failed;
+}
+
+/* Another writer holds kv.db: what is committed in the log cannot be applied, so nothing more is
+ * acknowledged; a later start has it. */
+static void failing_database_ends_the_member(void **state)
+{
+    struct rig *g = *state;
+    struct kvdb *other;
+    char path[400];
+    rig_start(g, NULL, NULL);
+    rig_put(g, "a", "1");
+    snprintf(path, sizeof path, "%s/data/member/kv.db", g->dir);
+    assert_int_equal(kvdb_open(path, &(struct kvdb_options){.create = false}, &other, NULL),
+                     ERR_OK);
+    kvdb_begin(other);
+    struct kv_writer *w = kvdb_writer(other);
+    w->ops->bucket_put(w, "test", slice_str("k"), slice_str("v"));
+    const void *put = req_put(g->arena, "a", "2");
+    assert_int_equal(rig_call(g, OP_PUT, put, NULL, NULL), ERR_STOPPED);
+    rig_wait(g, has_failed, g);
+    assert_int_equal(rig_call(g, OP_PUT, put, NULL, NULL), ERR_STOPPED);
+    value_is(g, "a", "1"); /* reads go on until the end */
+    kvdb_rollback(other);
+    kvdb_close(other);
+    rig_restart(g);
+    value_is(g, "a", "2");
+    rig_stop(g);
+}
+
+/* ---- metrics --------------------------------------------------------------------------------- */
 
 static void counts_what_it_does(void **state)
 {
@@ -471,7 +521,9 @@ int main(void)
         TEST(hashes_are_of_the_history),
         TEST(snapshots_are_whole),
         TEST(restart_keeps_everything),
+        TEST(restart_from_a_trimmed_log),
         TEST(stopping_answers_all),
+        TEST(failing_database_ends_the_member),
         TEST(counts_what_it_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
