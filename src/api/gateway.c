@@ -4,6 +4,10 @@
  * stream gets each object of the body as it arrives. A unary answer is the message as JSON; each message
  * of a stream is a line {"result":...}; an error is {"code":...,"message":...}, in a stream within
  * {"error":...}.
+ *
+ * A stream may be carried by a WebSocket, as upstream's proxy does it: the messages of the client
+ * are the lines of the body, each line of the answer is a text message, and the end of either is
+ * the end of the call.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "api/gateway.h"
 
@@ -26,7 +30,8 @@ struct gateway {
     struct web web;
     const struct api_method *method;
     struct call *call; /* NULL until a unary method's body is complete */
-    bool responded;    /* the status line of a stream is out */
+    bool websocket;
+    bool responded; /* the status line of a stream is out */
 
     /* the body of a stream */
     struct buf text;
@@ -118,12 +123,15 @@ static bool add_json(struct gateway *g, struct slice wire, struct buf *out)
     return json_from_wire(g->method->response, wire, l->scratch_out, out) == ERR_OK;
 }
 
-static void stream_write(struct gateway *g, struct slice data)
+/* Send a line, given with its end; a text message needs none. */
+static void stream_write(struct gateway *g, struct slice line)
 {
     if (!g->responded)
         web_respond(&g->web, 200, answer_headers, ARRAY_LEN(answer_headers));
     g->responded = true;
-    http_stream_write(g->web.stream, data);
+    if (g->websocket)
+        line.n--;
+    http_stream_write(g->web.stream, line);
 }
 
 static void transport_send(struct call *c, struct slice msg)
@@ -319,10 +327,22 @@ static void on_data(struct http_stream *s, struct slice data, bool end)
     g->unconsumed += data.n;
     g->body_ended = end;
     buf_add_slice(&g->text, data);
+    if (g->websocket)
+        buf_add_byte(&g->text, '\n');
     if (g->text.n > 2 * (cfg->max_request_bytes + API_TRANSPORT_EXTRA))
         call_finish(g->call, GRPC_RESOURCE_EXHAUSTED, "request message is too large");
     else
         gateway_pump(g);
+}
+
+/* The first message of a WebSocket is all that a method of one message gets. */
+static void on_only_message(struct http_stream *s, struct slice data, bool end)
+{
+    (void)end;
+    struct gateway *g = http_stream_user(s);
+    http_stream_consume(s, data.n);
+    if (g->call == NULL)
+        on_body(s, data);
 }
 
 static void on_drain(struct http_stream *s)
@@ -342,6 +362,8 @@ static void on_close(struct http_stream *s, enum http_close why)
 
 static const struct http_handler one_message = {
     .body = on_body, .drain = on_drain, .close = on_close};
+static const struct http_handler only_message = {
+    .data = on_only_message, .drain = on_drain, .close = on_close};
 static const struct http_handler many_messages = {
     .data = on_data, .drain = on_drain, .close = on_close};
 
@@ -369,22 +391,53 @@ static const struct api_method *method_of(struct slice path)
     return method_find_json(slice_str(text));
 }
 
+static void refuse_upgrade(const struct web *w, unsigned status, const char *text)
+{
+    static const struct http_header h[] = {
+        HTTP_HEADER("content-type", "text/plain; charset=utf-8"),
+        HTTP_HEADER("x-content-type-options", "nosniff"),
+        HTTP_HEADER("sec-websocket-version", "13"),
+    };
+    web_reply(w, status, h, ARRAY_LEN(h), slice_str(text));
+}
+
+/* Make the connection a WebSocket. False after refusing that. A token comes as the second of the
+ * subprotocols "Bearer, TOKEN"; without authentication nobody asks for it. */
+static bool gateway_upgrade(const struct web *w, const struct api_method *m)
+{
+    struct slice bearer = slice_str("Bearer");
+    if (!slice_starts_with(http_stream_header(w->stream, "sec-websocket-protocol"), bearer))
+        bearer.n = 0;
+    if (!slice_is(w->method, "GET"))
+        refuse_upgrade(w, 405, "Method Not Allowed\n");
+    else if (m->kind == METHOD_UNARY ||
+             http_stream_accept_websocket(w->stream, bearer) != ERR_OK)
+        refuse_upgrade(w, 400, "Bad Request\n");
+    else
+        return true;
+    return false;
+}
+
 void gateway_request(const struct web *w)
 {
+    bool websocket = http_stream_asks_websocket(w->stream);
     const struct api_method *m = method_of(w->path);
     if (m == NULL) {
         reply_status(w, GRPC_NOT_FOUND, "Not Found");
         return;
     }
-    if (!slice_is(w->method, "POST")) {
+    if (websocket && !gateway_upgrade(w, m))
+        return;
+    if (!websocket && !slice_is(w->method, "POST")) {
         reply_status(w, GRPC_UNIMPLEMENTED, "Method Not Allowed");
         return;
     }
     struct gateway *g = xcalloc(1, sizeof *g);
     g->web = *w;
     g->method = m;
+    g->websocket = g->responded = websocket;
     if (m->kind != METHOD_BIDI) {
-        http_stream_handle(w->stream, &one_message, g);
+        http_stream_handle(w->stream, websocket ? &only_message : &one_message, g);
         return;
     }
     http_stream_set_body_max(w->stream, UINT64_MAX);

@@ -3,7 +3,8 @@
  *   IDLE --first byte--> HEADERS --complete--> BODY --complete--> WAITING --answer sent--> IDLE
  *
  * `stream` is set from HEADERS on. Bytes of a next request that come while WAITING are kept, up to
- * one read's worth, and parsed after the answer. Errors are worded as Go's net/http words them.
+ * one read's worth, and parsed after the answer. A connection that became a WebSocket stays
+ * WAITING, and its bytes go to upgraded_input(). Errors are worded as Go's net/http words them.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <ctype.h>
 #include <stdlib.h>
@@ -224,7 +225,7 @@ static void on_complete(void *arg)
 {
     struct h1 *h = arg;
     h->request_parsed = true;
-    if (!h->conn->dead && !h->conn->close_when_sent)
+    if (!h->conn->dead && !h->conn->close_when_sent && h->stream->websocket == NULL)
         stream_input_end(h->stream);
 }
 
@@ -247,6 +248,23 @@ static void h1_keep(struct http_conn *c, struct slice rest)
     conn_update_reading(c);
 }
 
+static void h1_upgraded_input(struct http_conn *c, struct slice data)
+{
+    struct http_stream *s = c->h1->stream;
+    upgraded_input(s, data);
+    c->hold_reading = s->unconsumed >= BODY_WINDOW;
+    conn_update_reading(c);
+}
+
+/* Bytes behind a request whose answer is not out. */
+static void h1_input_waiting(struct http_conn *c, struct slice data)
+{
+    if (c->h1->stream->websocket != NULL)
+        h1_upgraded_input(c, data);
+    else
+        h1_keep(c, data);
+}
+
 static void h1_parse(struct http_conn *c, struct slice data)
 {
     struct h1 *h = c->h1;
@@ -259,7 +277,7 @@ static void h1_parse(struct http_conn *c, struct slice data)
         return;
     }
     if (r == H1_COMPLETE && used < data.n)
-        h1_keep(c, slice_make(data.p + used, data.n - used));
+        h1_input_waiting(c, slice_make(data.p + used, data.n - used));
     if (h->stream != NULL && !h->stream->headers_done) {
         h->header_bytes += used;
         if (h->header_bytes > c->server->cfg.header_bytes_max)
@@ -272,7 +290,7 @@ static void h1_parse(struct http_conn *c, struct slice data)
 static void h1_input(struct http_conn *c, struct slice data)
 {
     if (c->h1->request_parsed)
-        h1_keep(c, data);
+        h1_input_waiting(c, data);
     else
         h1_parse(c, data);
 }
@@ -347,6 +365,15 @@ static void h1_respond(struct http_stream *s, unsigned status, const struct http
     else if (!h->is_1_1)
         buf_add_str(&h->text, "Connection: keep-alive\r\n");
     buf_add_str(&h->text, "\r\n");
+}
+
+void h1_switch(struct http_stream *s, struct slice head)
+{
+    struct h1 *h = s->conn->h1;
+    invariant(!h->request_parsed);
+    h->keep_alive = false;
+    buf_add_slice(&h->text, head);
+    conn_mark_dirty(s->conn);
 }
 
 static void trim_buffer(struct buf *b)
@@ -439,7 +466,8 @@ static void h1_consumed(struct http_stream *s, size_t n)
 {
     (void)n;
     struct http_conn *c = s->conn;
-    if (c->h1->request_parsed || !c->hold_reading || s->unconsumed >= BODY_WINDOW)
+    bool waiting = c->h1->request_parsed && s->websocket == NULL;
+    if (waiting || !c->hold_reading || s->unconsumed >= BODY_WINDOW)
         return;
     c->hold_reading = false;
     conn_update_reading(c);

@@ -4,6 +4,7 @@
  *   conn.c    one socket: reading, telling the protocols apart, sending
  *   stream.c  one request and answer: headers, queue, the public calls
  *   h1.c h2.c what differs between the protocols, behind struct http_proto
+ *   upgrade.c a stream that leaves HTTP/1 and goes on as a WebSocket
  *
  * Order of life: a connection that must go is only marked (conn_kill) and freed at the end of the
  * loop's round. So every function here but conn_reap() may be called from a handler.
@@ -14,6 +15,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "http/server.h"
+#include "http/websocket.h"
 
 struct event;
 struct http_conn;
@@ -67,6 +69,7 @@ struct http_stream {
     uint64_t body_max, body_n;
     size_t unconsumed;
     struct buf body; /* for the `body` handler */
+    struct websocket *websocket; /* the connection speaks frames; else NULL */
 
     /* the answer */
     enum stream_answer answer;
@@ -95,6 +98,10 @@ void stream_begin(struct http_stream *s);
 /* Body bytes came. Count them, keep the limit, pass them on. */
 void stream_input(struct http_stream *s, struct slice data);
 void stream_input_end(struct http_stream *s);
+/* True while the peer is there to be answered. */
+bool stream_is_live(const struct http_stream *s);
+/* Queue one frame of a WebSocket. */
+void stream_queue_frame(struct http_stream *s, enum websocket_op op, struct slice payload);
 /* Move `n` queued bytes to `to`. */
 void stream_pull(struct http_stream *s, struct buf *to, size_t n);
 /* Run the `drain` callbacks that stream_pull() made due. */
@@ -121,6 +128,10 @@ struct http_proto {
 extern const struct http_proto h1_proto, h2_proto;
 void h1_start(struct http_conn *c);
 void h2_start(struct http_conn *c);
+/* Leave HTTP/1 after the request that is being parsed: send `head`, then the stream's queue as it
+ * is; what the peer sends goes to upgraded_input(). */
+void h1_switch(struct http_stream *s, struct slice head);
+void upgraded_input(struct http_stream *s, struct slice data);
 
 struct http_conn {
     struct list link;       /* server.conns */

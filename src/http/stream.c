@@ -15,6 +15,8 @@
 #define SEGMENT_POOL_MAX 1024
 #define HEADER_OVERHEAD 32 /* what RFC 9113 counts for an entry beside its bytes */
 
+static const uint8_t normal_closure[2] = {1000 >> 8, 1000 & 0xff}; /* RFC 6455, 7.4.1 */
+
 /* ---- life -------------------------------------------------------------------------------- */
 
 struct http_stream *stream_new(struct http_conn *c)
@@ -100,6 +102,7 @@ static void stream_recycle(struct http_stream *s, struct http_server *sv)
 {
     buf_fini(&s->body);
     buf_fini(&s->trailer_text);
+    websocket_free(s->websocket);
     if (sv->stream_pool_n >= STREAM_POOL_MAX || s->text.cap > STREAM_TEXT_KEEP) {
         stream_free(s);
         return;
@@ -336,8 +339,7 @@ void http_stream_consume(struct http_stream *s, size_t n)
 
 /* ---- the answer -------------------------------------------------------------------------- */
 
-/* True while the peer is there to be answered. */
-static bool stream_is_live(const struct http_stream *s)
+bool stream_is_live(const struct http_stream *s)
 {
     return !s->conn->dead && !s->reset_sent && s->answer != ANSWER_ENDED;
 }
@@ -403,9 +405,9 @@ static bool stream_takes_body(const struct http_stream *s)
     return !s->no_body;
 }
 
-void http_stream_write(struct http_stream *s, struct slice data)
+static void stream_copy(struct http_stream *s, struct slice data)
 {
-    if (!stream_takes_body(s) || data.n == 0)
+    if (data.n == 0)
         return;
     struct segment *g = s->seg_tail;
     if (g == NULL || g->blob != NULL || g->cap - g->off - g->n < data.n) {
@@ -417,10 +419,33 @@ void http_stream_write(struct http_stream *s, struct slice data)
     stream_queued(s, data.n);
 }
 
+static void stream_frame_head(struct http_stream *s, enum websocket_op op, size_t n)
+{
+    uint8_t head[WEBSOCKET_HEAD_MAX];
+    stream_copy(s, slice_make(head, websocket_head(head, op, n)));
+}
+
+void stream_queue_frame(struct http_stream *s, enum websocket_op op, struct slice payload)
+{
+    stream_frame_head(s, op, payload.n);
+    stream_copy(s, payload);
+}
+
+void http_stream_write(struct http_stream *s, struct slice data)
+{
+    if (!stream_takes_body(s) || data.n == 0)
+        return;
+    if (s->websocket != NULL)
+        stream_frame_head(s, WEBSOCKET_TEXT, data.n);
+    stream_copy(s, data);
+}
+
 void http_stream_write_blob(struct http_stream *s, struct blob *blob)
 {
     if (!stream_takes_body(s) || blob->n == 0)
         return;
+    if (s->websocket != NULL)
+        stream_frame_head(s, WEBSOCKET_TEXT, blob->n);
     struct segment *g = segment_new(s->conn->server, 0);
     g->blob = blob_ref(blob);
     g->n = blob->n;
@@ -439,6 +464,8 @@ void http_stream_trailers(struct http_stream *s, const struct http_header *heade
     if (!stream_is_live(s))
         return;
     invariant(s->answer == ANSWER_OPEN);
+    if (s->websocket != NULL)
+        stream_queue_frame(s, WEBSOCKET_CLOSE, slice_make(normal_closure, sizeof normal_closure));
     size_t need = 0;
     for (size_t i = 0; i < n; i++)
         need += headers[i].lasting ? 0 : headers[i].name.n + headers[i].value.n;

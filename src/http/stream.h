@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/err.h"
 #include "base/mem.h"
 
 struct http_stream;
@@ -113,6 +114,21 @@ void http_stream_end(struct http_stream *s);
 void http_stream_trailers(struct http_stream *s, const struct http_header *headers, size_t n);
 /* Drop the stream: RST_STREAM on HTTP/2, on HTTP/1 the connection ends. */
 void http_stream_reset(struct http_stream *s, enum http_reset code);
+
+/* ---- WebSocket ----------------------------------------------------------------------------- */
+
+/* True if the request asks that its connection become a WebSocket (RFC 6455); HTTP/1 only. */
+bool http_stream_asks_websocket(const struct http_stream *s);
+/* Grant that with 101, within the `request` callback; `protocol` is the subprotocol chosen, or
+ * empty. Fail with ERR_MALFORMED, and answer nothing, if the request is no proper handshake.
+ * From then on each call of `data` lends one whole message, text or binary, of at most the body
+ * limit that holds now; `end` is never set. Each http_stream_write() sends one text message, and
+ * http_stream_end() closes. Pings are answered. When the peer closes, or breaks the rules, the
+ * stream is over: what is written is dropped, and `close` comes with HTTP_CLOSE_DONE once the close
+ * frame is out. */
+MUST_USE enum err http_stream_accept_websocket(struct http_stream *s, struct slice protocol);
+
+/* ---- what became of it --------------------------------------------------------------------- */
 
 bool http_stream_has_responded(const struct http_stream *s);
 /* Body bytes that are queued in this stream and have not reached the connection's send buffer. */

@@ -43,3 +43,9 @@ tests_fuzz_protobuf_fuzz_SOURCES = tests/fuzz/protobuf_fuzz.c
 tests_fuzz_protobuf_fuzz_CPPFLAGS = $(FUZZ_CPPFLAGS)
 tests_fuzz_protobuf_fuzz_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_protobuf_fuzz_LDADD = $(LIB_API) $(LIB_PB) $(LIB_BASE)
+
+noinst_PROGRAMS += tests/fuzz/websocket_fuzz
+tests_fuzz_websocket_fuzz_SOURCES = tests/fuzz/websocket_fuzz.c
+tests_fuzz_websocket_fuzz_CPPFLAGS = $(FUZZ_CPPFLAGS)
+tests_fuzz_websocket_fuzz_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_websocket_fuzz_LDADD = $(LIB_HTTP) $(LIB_BASE)

@@ -4,7 +4,8 @@ check_PROGRAMS += \
 	tests/unit/api/json_test \
 	tests/unit/api/pages_test \
 	tests/unit/api/service_test \
-	tests/unit/api/text_test
+	tests/unit/api/text_test \
+	tests/unit/api/websocket_test
 
 TEST_API_RIG = \
 	tests/unit/api/fake_server.c tests/unit/api/fake_server.h \
@@ -22,3 +23,5 @@ tests_unit_api_service_test_SOURCES = tests/unit/api/service_test.c $(TEST_API_R
 tests_unit_api_service_test_LDADD = $(TEST_API_LIBS)
 tests_unit_api_text_test_SOURCES = tests/unit/api/text_test.c $(TEST_API_RIG)
 tests_unit_api_text_test_LDADD = $(TEST_API_LIBS)
+tests_unit_api_websocket_test_SOURCES = tests/unit/api/websocket_test.c $(TEST_API_RIG)
+tests_unit_api_websocket_test_LDADD = $(TEST_API_LIBS)

@@ -66,6 +66,36 @@ static void on_slow_data(struct http_stream *s, struct slice data, bool end)
 
 static const struct http_handler slow_body = {.data = on_slow_data, .close = on_close};
 
+static void on_message(struct http_stream *s, struct slice msg, bool end)
+{
+    app.messages++;
+    app.data_bytes += msg.n;
+    app.data_end |= end;
+    if (slice_is(msg, "bye")) {
+        http_stream_end(s);
+        return;
+    }
+    http_stream_write(s, msg);
+    if (app.held == NULL)
+        http_stream_consume(s, msg.n);
+    else
+        app.unconsumed += msg.n;
+}
+
+static const struct http_handler websocket = {.data = on_message, .close = on_close};
+
+static void begin_websocket(struct http_stream *s)
+{
+    if (!http_stream_asks_websocket(s) ||
+        http_stream_accept_websocket(s, slice_str("echo")) != ERR_OK) {
+        http_stream_respond_full(s, 400, NULL, 0, slice_str("no handshake"));
+        return;
+    }
+    http_stream_handle(s, &websocket, NULL);
+    if (slice_is(http_stream_path(s), "/ws-slow"))
+        app.held = s;
+}
+
 static void on_request(struct http_stream *s, void *arg)
 {
     app.requests++;
@@ -88,6 +118,8 @@ static void on_request(struct http_stream *s, void *arg)
         http_stream_respond(s, 200, NULL, 0, false);
         app.held = s;
         fill_stream(s);
+    } else if (slice_starts_with(path, slice_str("/ws"))) {
+        begin_websocket(s);
     } else {
         http_stream_handle(s, &echo, NULL);
     }

@@ -3,6 +3,8 @@
  *   /404        answered at once          /hold       never answered by itself (app.held)
  *   /reset      reset at once             /stream     app.to_write bytes, under back-pressure
  *   /slow-body  consumed only by the test; answered "taken" at its end
+ *   /ws         a WebSocket: messages come back, "bye" closes
+ *   /ws-slow    the same, consumed only by the test
  *   else        the body and what the accessors say, echoed
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef TESTS_UNIT_HTTP_APP_H
@@ -13,9 +15,9 @@
 #define APP_BODY_MAX 100000
 
 struct app {
-    unsigned requests, closes, drains, conns_closed;
+    unsigned requests, closes, drains, conns_closed, messages;
     enum http_close last_close;
-    struct http_stream *held; /* of /hold, /stream and /slow-body */
+    struct http_stream *held; /* of /hold, /stream, /slow-body and /ws-slow */
     size_t unconsumed, data_bytes;
     bool data_end;
     size_t to_write; /* what /stream still has to queue */
