@@ -70,7 +70,6 @@ struct loop *loop_new(void)
     struct event_config *cfg = event_config_new();
     invariant(cfg != NULL);
     event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK);
-    event_config_set_flag(cfg, EVENT_BASE_FLAG_PRECISE_TIMER);
     l->base = event_base_new_with_config(cfg);
     event_config_free(cfg);
     l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

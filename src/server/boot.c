@@ -87,35 +87,6 @@ static bool meta_number(struct server *s, const char *name, size_t size, uint64_
     return true;
 }
 
-struct rows {
-    struct server *s;
-    int64_t n;
-};
-
-static bool load_row(void *arg, const struct kv_row *row)
-{
-    struct rows *r = arg;
-    mvcc_store_load(r->s->kv, row);
-    applier_load_row(r->s->applier, row);
-    r->n++;
-    return true;
-}
-
-static enum err load_rows(struct server *s, struct why *why)
-{
-    struct kvdb_reader *reader = NULL;
-    struct rows rows = {.s = s};
-    enum err e = kvdb_reader_open(s->kvdb, &reader, why);
-    if (e == ERR_OK)
-        e = kvdb_reader_begin(reader, why);
-    if (e == ERR_OK) {
-        e = kvdb_reader_load_rows(reader, load_row, &rows, why);
-        kvdb_reader_end(reader);
-    }
-    kvdb_reader_close(reader);
-    return e;
-}
-
 /* Inside a transaction that is rolled back: the writer reads only in one. */
 static enum err load_buckets(struct server *s, revision *ret_scheduled, revision *ret_finished,
                              struct why *why)
@@ -139,7 +110,7 @@ static enum err load_state(struct server *s, struct why *why)
     enum err e = load_buckets(s, &scheduled, &finished, why);
     kvdb_rollback(s->kvdb);
     if (e == ERR_OK)
-        e = load_rows(s, why);
+        e = rows_load(s, why);
     if (e != ERR_OK)
         return e;
     mvcc_store_loaded(s->kv, scheduled, finished);

@@ -9,6 +9,7 @@ src_server_libserver_a_SOURCES = \
 	src/server/feed.c src/server/feed.h \
 	src/server/hub.h \
 	src/server/keeper.c \
+	src/server/load.c \
 	src/server/log_thread.c \
 	src/server/member.c \
 	src/server/reconfig.c \

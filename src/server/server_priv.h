@@ -145,6 +145,8 @@ struct server {
 /* ---- boot.c: files to state, once ---- */
 enum err server_boot(struct server *s, struct why *why);
 void server_unboot(struct server *s);
+/* load.c: show every row of the history to the store and the applier. */
+enum err rows_load(struct server *s, struct why *why);
 void sha1_digest(struct slice data, uint8_t ret[SHA1_SIZE]);
 
 /* ---- member.c: the member thread ---- */
