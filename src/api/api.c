@@ -144,22 +144,12 @@ static void log_serving(const struct config *cfg)
 
 /* ---- threads ------------------------------------------------------------------------------------- */
 
-static unsigned thread_count(const struct config *cfg)
-{
-    if (cfg->client_threads != 0)
-        return (unsigned)cfg->client_threads;
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    if (cores < 1)
-        return 1;
-    return cores > CONFIG_CLIENT_THREADS_MAX ? CONFIG_CLIENT_THREADS_MAX : (unsigned)cores;
-}
-
 static enum err loops_make(struct api *a, struct why *why)
 {
     unsigned kinds = 0;
     for (size_t i = 0; i < a->listeners_n; i++)
         kinds |= BIT(a->listeners[i].kind);
-    unsigned n = thread_count(a->cfg);
+    unsigned n = server_client_threads(a->server);
     a->loops = xcalloc(n, sizeof *a->loops);
     while (a->loops_n < n) {
         struct api_loop *l = &a->loops[a->loops_n];

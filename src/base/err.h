@@ -117,7 +117,7 @@ enum grpc_code {
     X(ERR_ELECTION_NO_LEADER, GRPC_UNKNOWN, "election: no leader")                                 \
     X(ERR_ELECTION_NOT_LEADER, GRPC_UNKNOWN, "election: not leader")                               \
     X(ERR_ELECTION_LEADER_FIELD, GRPC_UNKNOWN, "\"leader\" field must be provided")                \
-    X(ERR_SESSION_EXPIRED, GRPC_UNKNOWN, "session is expired")                                     \
+    X(ERR_SESSION_EXPIRED, GRPC_UNKNOWN, "mutex: session is expired")                              \
     X(ERR_STREAM_SORT, GRPC_UNIMPLEMENTED, "RangeStream does not support custom sort orders")      \
     X(ERR_STREAM_FILTER, GRPC_UNIMPLEMENTED, "RangeStream does not support revision filters")      \
     /* this program's own */                                                                       \

@@ -540,6 +540,12 @@ unsigned server_alarms(const struct server *s)
     return s->alarms;
 }
 
+unsigned server_client_threads(const struct server *s)
+{
+    (void)s;
+    return 1;
+}
+
 void server_metrics_add(struct server *s, struct metric *const *families, size_t n)
 {
     (void)s;

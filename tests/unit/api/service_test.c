@@ -358,7 +358,7 @@ static void lock_whose_lease_ends(void **state)
     client_ask(a, "/v3/kv/deleterange", "{\"key\":\"bA==\",\"range_end\":\"bQ==\"}", 200,
                "\"deleted\":\"2\"");
     client_expect(b, "500 ");
-    client_expect(b, "session is expired");
+    client_expect(b, "mutex: session is expired");
 }
 
 #define LEADER "\"leader\":{\"name\":\"ZQ==\",\"key\":\"ZS8xMA==\",\"rev\":\"2\",\"lease\":\"16\"}"
