@@ -62,7 +62,7 @@ static struct api_loop *order_take(struct loop_msg *m)
     return l;
 }
 
-/* ---- listeners ----------------------------------------------------------------------------------- */
+/* ---- listeners ------------------------------------------------------------------------------- */
 
 static enum err url_bind(const struct url *u, int *ret_fd, struct why *why)
 {
@@ -142,7 +142,7 @@ static void log_serving(const struct config *cfg)
                  LOG_STR("address", cfg->listen_metrics_urls.items[i].text));
 }
 
-/* ---- threads ------------------------------------------------------------------------------------- */
+/* ---- threads --------------------------------------------------------------------------------- */
 
 static enum err loops_make(struct api *a, struct why *why)
 {
@@ -265,7 +265,7 @@ enum err api_start(const struct config *cfg, struct server *server, struct api *
     return ERR_OK;
 }
 
-/* ---- draining ------------------------------------------------------------------------------------ */
+/* ---- draining -------------------------------------------------------------------------------- */
 
 static void on_port_drained(void *arg)
 {

@@ -22,7 +22,7 @@ enum {
 
 #define MSEC_PER_NSEC_DIV 1000000
 
-/* ---- the leader ---------------------------------------------------------------------------------- */
+/* ---- the leader ------------------------------------------------------------------------------ */
 
 /* End every stream that asked for a leader. Ending one may end others of the list. */
 static void leader_lost(struct api_loop *l)
@@ -43,7 +43,7 @@ static void on_leader_timer(struct loop_timer *t)
     loop_timer_set(t, (msec)l->cfg->election_timeout_ms);
 }
 
-/* ---- ports --------------------------------------------------------------------------------------- */
+/* ---- ports ----------------------------------------------------------------------------------- */
 
 /* `ns` in milliseconds; 0, which switches a timer off, is an age. */
 static msec timer_ms(nsec ns)
@@ -88,7 +88,7 @@ static void port_fini(struct api_port *p)
     grpc_port_fini(p);
 }
 
-/* ---- life ---------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 enum err api_loop_init(struct api_loop *l, struct api *a, unsigned index, unsigned kinds,
                        struct why *why)
@@ -159,7 +159,7 @@ void api_loop_release(struct api_loop *l)
         loop_stop(l->loop);
 }
 
-/* ---- the response header -------------------------------------------------------------------------- */
+/* ---- the response header --------------------------------------------------------------------- */
 
 size_t api_header_put(const struct api_loop *l, revision rev, uint8_t out[API_HEADER_MAX])
 {

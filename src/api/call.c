@@ -18,7 +18,7 @@ enum {
     RAFT_REQUEST_EXTRA = 18,   /* what the log entry adds around a request */
 };
 
-/* ---- memory ----------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static struct call *call_get(struct api_loop *l)
 {
@@ -77,7 +77,7 @@ void call_release(struct call *c)
     api_loop_release(l);
 }
 
-/* ---- admission --------------------------------------------------------------------------------- */
+/* ---- admission ------------------------------------------------------------------------------- */
 
 /* What upstream's interceptors look at before any handler runs. */
 static enum err call_admit(struct call *c)
@@ -128,7 +128,7 @@ bool call_begin(struct call *c)
     return begun;
 }
 
-/* ---- messages ----------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 /* Hold a write to what the log takes, give the message to the method, forget it if it was one of many. */
 static void call_handle(struct call *c, const ProtobufCMessage *msg)
@@ -181,7 +181,7 @@ void call_drain(struct call *c)
         c->method->drain(c);
 }
 
-/* ---- the answer --------------------------------------------------------------------------------- */
+/* ---- the answer ------------------------------------------------------------------------------ */
 
 /* One call that took long is a line for the operator. */
 static void warn_if_slow(const struct call *c)

@@ -10,7 +10,7 @@
 
 enum { LEASE_TTL_S = 60 };
 
-/* ---- life ---------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 struct contest *contest_new(struct call *c, struct slice name, int64_t lease)
 {
@@ -88,7 +88,7 @@ void contest_reply(struct contest *ct, const ProtobufCMessage *msg)
     call_reply_msg(ct->call, msg);
 }
 
-/* ---- asking -------------------------------------------------------------------------------------- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 static ProtobufCMessage *unpack_answer(struct contest *ct, const struct server_call *sc)
 {
@@ -183,7 +183,7 @@ Mvccpb__KeyValue *contest_row(const struct contest *ct, size_t i)
     return op->response_range->n_kvs != 0 ? op->response_range->kvs[0] : NULL;
 }
 
-/* ---- transactions -------------------------------------------------------------------------------- */
+/* ---- transactions ---------------------------------------------------------------------------- */
 
 struct contest_txn *contest_txn(struct contest *ct)
 {
@@ -283,7 +283,7 @@ Etcdserverpb__RequestOp *contest_get_owner(struct contest *ct)
     return get_by_age(ct, true);
 }
 
-/* ---- waiting for those before -------------------------------------------------------------------- */
+/* ---- waiting for those before ---------------------------------------------------------------- */
 
 static void await_ask(struct contest *ct);
 

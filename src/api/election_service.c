@@ -8,7 +8,7 @@
 #include "api/wire.h"
 #include "pb/v3electionpb.pb-c.h"
 
-/* ---- Campaign ------------------------------------------------------------------------------------ */
+/* ---- Campaign -------------------------------------------------------------------------------- */
 
 static void on_elected(struct contest *ct)
 {
@@ -68,7 +68,7 @@ void campaign_message(struct call *c, const ProtobufCMessage *req)
     contest_need_lease(ct, on_campaign_lease);
 }
 
-/* ---- Proclaim, Resign ---------------------------------------------------------------------------- */
+/* ---- Proclaim, Resign ------------------------------------------------------------------------ */
 
 /* Make the contest of one who says that it leads; NULL if it does not say where. */
 static struct contest *resume(struct call *c, const V3electionpb__LeaderKey *leader)
@@ -132,7 +132,7 @@ void resign_message(struct call *c, const ProtobufCMessage *req)
         contest_need_lease(ct, on_resign_lease);
 }
 
-/* ---- Leader -------------------------------------------------------------------------------------- */
+/* ---- Leader ---------------------------------------------------------------------------------- */
 
 static void on_leader(struct contest *ct)
 {

@@ -40,7 +40,7 @@ struct gateway {
     bool body_ended, half_closed, pumping;
 };
 
-/* ---- errors -------------------------------------------------------------------------------------- */
+/* ---- errors ---------------------------------------------------------------------------------- */
 
 unsigned gateway_http_status(enum grpc_code code)
 {
@@ -89,7 +89,7 @@ static void reply_status(const struct web *w, enum grpc_code code, const char *m
     web_reply_type(w, gateway_http_status(code), "application/json", buf_slice(&b));
 }
 
-/* ---- the end ------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static void gateway_free(struct gateway *g)
 {
@@ -108,7 +108,7 @@ static void gateway_end(struct gateway *g, enum grpc_code code)
         call_closed(c, code);
 }
 
-/* ---- from a call to HTTP ------------------------------------------------------------------------- */
+/* ---- from a call to HTTP --------------------------------------------------------------------- */
 
 static const struct http_header answer_headers[] = {
     HTTP_HEADER("content-type", "application/json"),
@@ -240,7 +240,7 @@ static const struct call_transport transport = {
     .metadata = transport_metadata,
 };
 
-/* ---- from HTTP to a call ------------------------------------------------------------------------- */
+/* ---- from HTTP to a call --------------------------------------------------------------------- */
 
 /* Return the begun call, or NULL if it was refused. `g` may be gone then. */
 static struct call *gateway_call(struct gateway *g)
@@ -367,7 +367,7 @@ static const struct http_handler only_message = {
 static const struct http_handler many_messages = {
     .data = on_data, .drain = on_drain, .close = on_close};
 
-/* ---- requests ------------------------------------------------------------------------------------ */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 #define PREFIX "/v3/"
 #define OLD_PREFIX "/v3beta/"

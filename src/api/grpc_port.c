@@ -9,7 +9,7 @@
 #include "api/call.h"
 #include "api/methods.h"
 
-/* ---- from a call to gRPC --------------------------------------------------------------------------- */
+/* ---- from a call to gRPC --------------------------------------------------------------------- */
 
 static void transport_send(struct call *c, struct slice msg)
 {
@@ -69,7 +69,7 @@ static const struct call_transport transport = {
     .metadata = transport_metadata,
 };
 
-/* ---- from gRPC to a call --------------------------------------------------------------------------- */
+/* ---- from gRPC to a call --------------------------------------------------------------------- */
 
 /* Return the call that has begun, or NULL if it is over already. */
 static struct call *port_begin(struct grpc_call *g)

@@ -42,7 +42,7 @@ static bool is_excluded(const struct web *w, const char *name)
     return false;
 }
 
-/* ---- /health ------------------------------------------------------------------------------------- */
+/* ---- /health --------------------------------------------------------------------------------- */
 
 static void health_reply(const struct web *w, const char *reason)
 {
@@ -107,7 +107,7 @@ void health_page(const struct web *w)
     }
 }
 
-/* ---- the named checks ---------------------------------------------------------------------------- */
+/* ---- the named checks ------------------------------------------------------------------------ */
 
 enum check {
     CHECK_DATA_CORRUPTION,

@@ -9,7 +9,7 @@
 #include "base/json_text.h"
 #include "base/log.h"
 
-/* ---- access -------------------------------------------------------------------------------------- */
+/* ---- access ---------------------------------------------------------------------------------- */
 
 static bool list_has(const struct str_list *l, struct slice s)
 {
@@ -70,7 +70,7 @@ static struct slice origin_allowed(const struct web *w)
     return origin.p != NULL && list_has(cors, origin) ? origin : slice_make(NULL, 0);
 }
 
-/* ---- paths --------------------------------------------------------------------------------------- */
+/* ---- paths ----------------------------------------------------------------------------------- */
 
 static void metrics_page(const struct web *w)
 {

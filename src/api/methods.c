@@ -21,7 +21,7 @@
 #define LOCK "v3lockpb.Lock"
 #define HEALTH "grpc.health.v1.Health"
 
-/* ---- the checks -------------------------------------------------------------------------------- */
+/* ---- the checks ------------------------------------------------------------------------------ */
 
 static enum err put_check(const struct call *c, const ProtobufCMessage *req)
 {
@@ -53,7 +53,7 @@ static enum err member_add_check(const struct call *c, const ProtobufCMessage *r
     return r->n_peerurls == 0 ? ERR_MEMBER_BAD_URLS : ERR_OK;
 }
 
-/* ---- the table --------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 #define METHOD(s, n, k, req, resp)                                                                 \
     .service = s, .name = n, .kind = METHOD_##k, .request = &req##__descriptor,                    \
@@ -290,7 +290,7 @@ const struct api_method api_methods[] = {
 enum { METHODS_N = ARRAY_LEN(api_methods) };
 const size_t api_methods_n = METHODS_N;
 
-/* ---- finding ----------------------------------------------------------------------------------- */
+/* ---- finding --------------------------------------------------------------------------------- */
 
 struct path_entry {
     struct slice path;

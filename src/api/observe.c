@@ -24,7 +24,7 @@ static void send_leader(struct contest *ct, Etcdserverpb__ResponseHeader *header
     call_send(ct->call, buf_slice(b));
 }
 
-/* ---- watching ------------------------------------------------------------------------------------ */
+/* ---- watching -------------------------------------------------------------------------------- */
 
 static bool on_writable(struct watcher *w)
 {
@@ -95,7 +95,7 @@ static const struct watcher_ops first_ops = {
     .synced = on_synced,
 };
 
-/* ---- looking ------------------------------------------------------------------------------------- */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 static void await_first(struct contest *ct)
 {

@@ -7,6 +7,7 @@
 #include "api/wire.h"
 
 enum {
+    SAMPLE_ROWS = 256,
     COPY_MAX = 16 * 1024, /* larger answers are handed over, not copied */
     TAG_KVS = 2 << 3 | 2,
     TAG_MORE = 3 << 3,
@@ -44,11 +45,21 @@ void range_add_tail(struct buf *out, bool more, int64_t count)
     wire_add_int(out, TAG_COUNT, count);
 }
 
+struct emission {
+    struct buf *out;
+    size_t rows, n; /* in all, and so far */
+};
+
 static bool emit_kv(void *arg, const struct kv_row *row)
 {
-    struct buf *out = arg;
-    wire_add_kv(out, TAG_KVS, row);
-    return out->n < RANGE_ANSWER_MAX;
+    struct emission *e = arg;
+    wire_add_kv(e->out, TAG_KVS, row);
+    if (++e->n == SAMPLE_ROWS && e->rows > 4 * SAMPLE_ROWS) {
+        /* Room for all of it at once, going by the first rows: a large buffer that grows in steps is moved about. */
+        size_t expected = e->out->n / SAMPLE_ROWS * e->rows;
+        buf_reserve(e->out, (expected < RANGE_ANSWER_MAX ? expected : RANGE_ANSWER_MAX) * 9 / 8);
+    }
+    return e->out->n < RANGE_ANSWER_MAX;
 }
 
 /* Make the answer in l->out, behind room for a blob's head. */
@@ -62,7 +73,8 @@ static enum err range_answer(struct api_loop *l, const struct range_req *q, stru
     buf_clear(out);
     wire_blob_begin(out);
     out->n += api_header_put(l, range_header_revision(l, q, plan), buf_reserve(out, API_HEADER_MAX));
-    e = server_range_fetch(l->client, plan, emit_kv, out);
+    struct emission emission = {.out = out, .rows = range_plan_rows(plan)};
+    e = server_range_fetch(l->client, plan, emit_kv, &emission);
     range_add_tail(out, range_plan_more(plan), range_plan_count(plan));
     range_plan_free(plan);
     return e;

@@ -42,7 +42,7 @@ struct range_stream {
     struct buf last_key;
 };
 
-/* ---- views --------------------------------------------------------------------------------------- */
+/* ---- views ----------------------------------------------------------------------------------- */
 
 static void view_close(struct range_stream *s)
 {
@@ -78,7 +78,7 @@ static void on_idle(struct loop_timer *t)
         s->req.limit -= (int64_t)s->plan_rows;
 }
 
-/* ---- chunks -------------------------------------------------------------------------------------- */
+/* ---- chunks ---------------------------------------------------------------------------------- */
 
 static bool emit_kv(void *arg, const struct kv_row *row)
 {
@@ -153,7 +153,7 @@ static void range_stream_pump(struct range_stream *s)
     } while (send_next(s));
 }
 
-/* ---- the call ------------------------------------------------------------------------------------ */
+/* ---- the call -------------------------------------------------------------------------------- */
 
 static void range_stream_start(struct range_stream *s)
 {

@@ -26,7 +26,7 @@ static const Etcdserverpb__StatusResponse *status_or_error(struct errand *e, con
     return e->status;
 }
 
-/* ---- /version ------------------------------------------------------------------------------------ */
+/* ---- /version -------------------------------------------------------------------------------- */
 
 static void on_version_status(struct errand *e)
 {
@@ -52,7 +52,7 @@ void version_page(const struct web *w)
         errand_status(errand_new(w), on_version_status);
 }
 
-/* ---- /debug/vars --------------------------------------------------------------------------------- */
+/* ---- /debug/vars ----------------------------------------------------------------------------- */
 
 static void add_cmdline(struct buf *b)
 {

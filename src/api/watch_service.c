@@ -43,7 +43,7 @@ struct watch {
 
 static const struct watcher_ops watch_ops;
 
-/* ---- sending ------------------------------------------------------------------------------------- */
+/* ---- sending --------------------------------------------------------------------------------- */
 
 static void stream_pace(struct watch_stream *s)
 {
@@ -70,7 +70,7 @@ static void send_refusal(struct watch_stream *s, const char *reason)
                                             .reason = reason});
 }
 
-/* ---- progress ------------------------------------------------------------------------------------ */
+/* ---- progress -------------------------------------------------------------------------------- */
 
 static bool watch_has_all(const struct watch *w)
 {
@@ -135,7 +135,7 @@ static void timer_start(struct watch_stream *s)
     loop_timer_set(&s->timer, progress_delay(s->call->loop));
 }
 
-/* ---- the hub's callbacks ------------------------------------------------------------------------- */
+/* ---- the hub's callbacks --------------------------------------------------------------------- */
 
 static bool on_writable(struct watcher *hub_w)
 {
@@ -201,7 +201,7 @@ static const struct watcher_ops watch_ops = {
     .synced = on_synced,
 };
 
-/* ---- watchers ------------------------------------------------------------------------------------ */
+/* ---- watchers -------------------------------------------------------------------------------- */
 
 static bool watch_has_id(const void *obj, const void *key)
 {
@@ -298,7 +298,7 @@ static void watch_cancel(struct watch_stream *s, int64_t id)
         progress_try(s);
 }
 
-/* ---- the stream ---------------------------------------------------------------------------------- */
+/* ---- the stream ------------------------------------------------------------------------------ */
 
 void watch_open(struct call *c)
 {

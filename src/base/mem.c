@@ -5,12 +5,15 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 _Noreturn void invariant_failed(const char *what, const char *file, int line)
 {
     fprintf(stderr, "etcd: %s:%d: invariant failed: %s\n", file, line, what);
     abort();
 }
+
+enum { HUGE_PAGE = 2 * 1024 * 1024, HUGE_FROM = 2 * HUGE_PAGE };
 
 static _Noreturn void out_of_memory(size_t n)
 {
@@ -73,6 +76,16 @@ void buf_fini(struct buf *b)
     *b = BUF_INIT;
 }
 
+/* A large buffer is filled once and given back: most of its cost is the kernel handing out its pages one by
+ * one. Where huge pages are to be had for the asking, it hands out 512 at a time. */
+static void ask_huge_pages(uint8_t *p, size_t n)
+{
+    uintptr_t start = ((uintptr_t)p + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1);
+    uintptr_t end = ((uintptr_t)p + n) & ~(uintptr_t)(HUGE_PAGE - 1);
+    if (n >= HUGE_FROM && end > start)
+        (void)madvise((void *)start, end - start, MADV_HUGEPAGE); /* a hint */
+}
+
 void *buf_reserve(struct buf *b, size_t n)
 {
     invariant(n <= SIZE_MAX / 2 - b->n);
@@ -82,6 +95,7 @@ void *buf_reserve(struct buf *b, size_t n)
             cap = b->n + n;
         b->p = xrealloc(b->p, cap);
         b->cap = cap;
+        ask_huge_pages(b->p, cap);
     }
     return b->p == NULL ? NULL : b->p + b->n;
 }

@@ -253,6 +253,9 @@ int main(int argc, char **argv)
     /* Small free blocks are merged at once: merged by the million later, they stall a put for tens of
      * milliseconds. */
     mallopt(M_MXFAST, 0);
+    /* Buffers of large answers go back to the system when they are sent; the rest of the heap keeps a little. */
+    mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024);
+    mallopt(M_TRIM_THRESHOLD, 8 * 1024 * 1024);
     struct config *cfg = NULL;
     struct config_outcome out = {0};
     struct config_input in = {

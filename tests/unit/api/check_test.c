@@ -204,7 +204,7 @@ static void compares_need_keys(void **state)
     assert_int_equal(check_txn(&t, 0, NULL), ERR_TOO_MANY_OPS);
 }
 
-/* ---- against the plain definition, on random transactions ---------------------------------------- */
+/* ---- against the plain definition, on random transactions ------------------------------------ */
 
 struct random_txn {
     struct rng rng;

@@ -60,7 +60,7 @@ void server_client_free(struct server_client *c)
     free(c);
 }
 
-/* ---- rows ---------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 static struct slice keep(struct server *s, struct slice b)
 {
@@ -175,7 +175,7 @@ void fake_put(struct server *s, const char *key, const char *value)
     changed(s);
 }
 
-/* ---- calls --------------------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 static Etcdserverpb__ResponseHeader *header(struct server *s, struct arena *a)
 {
@@ -401,7 +401,7 @@ void server_snapshot(struct server_client *c, struct server_snapshot *snap)
     loop_post(c->loop, &snap->reply);
 }
 
-/* ---- ranges -------------------------------------------------------------------------------------- */
+/* ---- ranges ---------------------------------------------------------------------------------- */
 
 struct range_plan {
     struct server *server;
@@ -500,7 +500,7 @@ void server_view_close(struct server_view *v)
     free(v);
 }
 
-/* ---- what it is ---------------------------------------------------------------------------------- */
+/* ---- what it is ------------------------------------------------------------------------------ */
 
 void server_header_get(const struct server_client *c, struct server_header *ret)
 {
@@ -559,7 +559,7 @@ void server_metrics_text(struct server *s, struct buf *out)
     buf_add_str(out, "etcd_fake 1\n");
 }
 
-/* ---- watchers ------------------------------------------------------------------------------------ */
+/* ---- watchers -------------------------------------------------------------------------------- */
 
 static bool watcher_wants(const struct watcher *w, const struct fake_event *e)
 {

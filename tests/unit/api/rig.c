@@ -65,7 +65,7 @@ void rig_fini(struct rig *r)
     fake_server_free(r->server);
 }
 
-/* ---- clients ------------------------------------------------------------------------------------- */
+/* ---- clients --------------------------------------------------------------------------------- */
 
 static bool client_has(const struct client *c)
 {

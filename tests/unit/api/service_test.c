@@ -33,7 +33,7 @@ static struct client *client(void **state)
     return client_new(*state, API_PORT_CLIENT);
 }
 
-/* ---- KV ------------------------------------------------------------------------------------------ */
+/* ---- KV -------------------------------------------------------------------------------------- */
 
 static void put_and_range(void **state)
 {
@@ -125,7 +125,7 @@ static void client_goes_before_the_answer(void **state)
     client_ask(other, "/v3/kv/range", "{\"key\":\"YQ==\"}", 200, "\"count\":\"1\"}");
 }
 
-/* ---- Watch --------------------------------------------------------------------------------------- */
+/* ---- Watch ----------------------------------------------------------------------------------- */
 
 static void watch_history_and_feed(void **state)
 {
@@ -254,7 +254,7 @@ static void no_leader_ends_streams(void **state)
     client_expect(c, "{\"error\":{\"code\":14,\"message\":\"etcdserver: no leader\"}}\n");
 }
 
-/* ---- Lease, Maintenance -------------------------------------------------------------------------- */
+/* ---- Lease, Maintenance ---------------------------------------------------------------------- */
 
 static void keepalives_in_order(void **state)
 {
@@ -305,7 +305,7 @@ static void snapshot_of_a_large_file(void **state)
     client_expect(c, "0\r\n\r\n");
 }
 
-/* ---- Lock, Election ------------------------------------------------------------------------------ */
+/* ---- Lock, Election -------------------------------------------------------------------------- */
 
 static void locks(void **state)
 {
