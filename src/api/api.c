@@ -25,6 +25,7 @@ struct listener {
     int fd; /* -1 once an acceptor has it */
     enum api_port_kind kind;
     struct acceptor *acceptor;
+    const char *socket; /* a path to unlink when we stop listening; NULL: TCP */
 };
 
 struct api {
@@ -87,6 +88,7 @@ static enum err listen_on(struct api *a, const struct url_list *urls, enum api_p
         if (e != ERR_OK)
             return e;
         l->kind = kind;
+        l->socket = url_is_unix(&urls->items[i]) ? urls->items[i].path : NULL;
         a->listeners_n++;
     }
     return ERR_OK;
@@ -120,8 +122,12 @@ static void accept_all(struct api *a)
 static void accept_no_more(struct api *a)
 {
     for (size_t i = 0; i < a->listeners_n; i++) {
-        acceptor_free(a->listeners[i].acceptor);
-        a->listeners[i].acceptor = NULL;
+        struct listener *l = &a->listeners[i];
+        acceptor_free(l->acceptor);
+        l->acceptor = NULL;
+        if (l->socket != NULL)
+            (void)unlink(l->socket); /* if it stays, the next start removes it */
+        l->socket = NULL;
     }
 }
 
