@@ -34,11 +34,6 @@ bool log_level_parse(const char *s, enum log_level *ret_level)
     return false;
 }
 
-const char *log_level_name(enum log_level level)
-{
-    return level_names[level];
-}
-
 void log_set_level(enum log_level level)
 {
     atomic_store_explicit(&min_level, (int)level, memory_order_relaxed);

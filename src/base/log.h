@@ -38,7 +38,6 @@ struct log_field {
 
 /* Read "debug", "info", "warn", "error", "panic" or "fatal". False if it is none of them. */
 bool log_level_parse(const char *s, enum log_level *ret_level);
-const char *log_level_name(enum log_level level);
 
 /* Set the least level that is written. May be called at any time. Default: info. */
 void log_set_level(enum log_level level);

@@ -103,16 +103,6 @@ void server_client_free(struct server_client *c)
     free(c);
 }
 
-struct server *server_of(struct server_client *c)
-{
-    return c->server;
-}
-
-struct loop *server_client_loop(struct server_client *c)
-{
-    return c->loop;
-}
-
 void server_header_get(const struct server_client *c, struct server_header *ret)
 {
     *ret = (struct server_header){

@@ -26,8 +26,6 @@ MUST_USE enum err server_client_new(struct server *s, struct loop *loop, struct 
 /* No call of this client is pending, no watcher is left, and its loop does not run any more. Not
  * while server_stop() runs. */
 void server_client_free(struct server_client *c);
-struct server *server_of(struct server_client *c);
-struct loop *server_client_loop(struct server_client *c);
 
 /* ---- calls: one request message in, one encoded response message out ------------------------ */
 

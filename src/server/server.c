@@ -138,11 +138,6 @@ member_id server_member_id(const struct server *s)
     return s->id;
 }
 
-const struct config *server_config(const struct server *s)
-{
-    return s->cfg;
-}
-
 bool server_is_leader(const struct server *s)
 {
     return atomic_load(&s->leads);

@@ -43,7 +43,6 @@ void server_free(struct server *s);
 
 uint64_t server_cluster_id(const struct server *s);
 member_id server_member_id(const struct server *s);
-const struct config *server_config(const struct server *s);
 bool server_is_leader(const struct server *s);
 bool server_has_leader(const struct server *s);
 /* The cluster version as text ("3.7.0"), or "not_decided". Static or kept for the server's life. */
