@@ -13,7 +13,7 @@
 #include "api/grpc_port.h"
 #include "api/http_port.h"
 #include "api/wire.h"
-#include "loop/mailbox.h"
+#include "loop/clock.h"
 
 enum {
     LEADERLESS_MAX = 3,           /* election timeouts without a leader that a stream bears */

@@ -9,7 +9,7 @@
 #include "api/wire.h"
 #include "base/json_text.h"
 #include "base/log.h"
-#include "loop/mailbox.h"
+#include "loop/clock.h"
 
 #define CALL_MAGIC 0x63616c6cu
 

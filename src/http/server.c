@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "http/priv.h"
-#include "loop/mailbox.h"
+#include "loop/clock.h"
 
 #define SWEEP_MIN_MS 10
 #define SWEEP_MAX_MS 1000

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "loop/mailbox.h"
+#include "loop/clock.h"
 
 #define LOOP_HOOKS_MAX 8
 
@@ -24,6 +24,7 @@ struct loop_hook {
 struct loop {
     struct event_base *base;
     struct event *wake_ev;
+    struct event *until; /* ends a round of loop_round() */
     int wake_fd;
     msec now; /* 0: not read yet in this round */
     struct loop_hook hooks[LOOP_HOOKS_MAX];
@@ -33,7 +34,7 @@ struct loop {
     struct list inbox; /* of loop_msg.link */
 };
 
-static void loop_wake(struct loop *l)
+void loop_wake(struct loop *l)
 {
     uint64_t one = 1;
     ssize_t n = write(l->wake_fd, &one, sizeof one);
@@ -64,6 +65,13 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     loop_run_inbox(arg);
 }
 
+static void on_until(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    (void)arg;
+}
+
 struct loop *loop_new(void)
 {
     struct loop *l = xcalloc(1, sizeof *l);
@@ -76,6 +84,8 @@ struct loop *loop_new(void)
     invariant(l->base != NULL && l->wake_fd != -1);
     l->wake_ev = event_new(l->base, l->wake_fd, EV_READ | EV_PERSIST, on_wake, l);
     invariant(l->wake_ev != NULL && event_add(l->wake_ev, NULL) == 0);
+    l->until = evtimer_new(l->base, on_until, NULL);
+    invariant(l->until != NULL);
     pthread_mutex_init(&l->lock, NULL);
     list_init(&l->inbox);
     return l;
@@ -85,6 +95,7 @@ void loop_free(struct loop *l)
 {
     if (l == NULL)
         return;
+    event_free(l->until);
     event_free(l->wake_ev);
     event_base_free(l->base);
     close(l->wake_fd);
@@ -110,6 +121,21 @@ void loop_run(struct loop *l)
     loop_run_inbox(l); /* what was posted before the stop is not lost */
     loop_end_round(l);
     atomic_store(&l->stop, false);
+}
+
+void loop_round(struct loop *l, msec deadline)
+{
+    msec wait = deadline == 0 || deadline == MSEC_NEVER ? deadline : deadline - clock_now_ms();
+    int flags = wait > 0 ? EVLOOP_ONCE : EVLOOP_NONBLOCK;
+    if (wait > 0 && wait != MSEC_NEVER) {
+        struct timeval tv = {.tv_sec = wait / 1000, .tv_usec = (wait % 1000) * 1000};
+        int rc = evtimer_add(l->until, &tv);
+        invariant(rc == 0);
+    }
+    int rc = event_base_loop(l->base, flags);
+    invariant(rc == 0);
+    evtimer_del(l->until);
+    loop_end_round(l);
 }
 
 void loop_stop(struct loop *l)

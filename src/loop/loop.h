@@ -1,7 +1,7 @@
 /* loop/loop.h -- one thread's event loop, over libevent.
  *
  * A loop belongs to the thread that runs it. Only loop_post() and loop_stop() may be called from
- * other threads. Timers are one-shot and live inside their owner.
+ * other threads, and loop_wake(). Timers are one-shot and live inside their owner.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef LOOP_LOOP_H
 #define LOOP_LOOP_H
@@ -11,7 +11,7 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/list.h"
-#include "base/types.h"
+#include "loop/clock.h"
 
 struct loop;
 struct event_base;
@@ -25,6 +25,11 @@ void loop_free(struct loop *l); /* NULL is fine; the loop is not running */
  * that use it. Messages that were posted before loop_stop() are run before loop_run() returns. */
 void loop_run(struct loop *l);
 void loop_stop(struct loop *l);
+/* Run one round and return: wait for an event until `deadline` (clock_now_ms() time; 0: do not wait,
+ * MSEC_NEVER: without end), for a thread that has more to do than its loop. */
+void loop_round(struct loop *l, msec deadline);
+/* Let a loop that waits go round. Any thread. */
+void loop_wake(struct loop *l);
 void loop_on_round_end(struct loop *l, void (*fn)(void *arg), void *arg);
 void loop_remove_round_end(struct loop *l, void (*fn)(void *arg), void *arg);
 

@@ -1,4 +1,4 @@
-/* loop/mailbox.c -- a locked list with a condition, and the clocks.
+/* loop/mailbox.c -- a locked list with a condition.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "loop/mailbox.h"
 
@@ -13,7 +13,8 @@ struct mailbox {
     pthread_mutex_t lock;
     pthread_cond_t came;
     struct list msgs;
-    bool waiting; /* the receiver sleeps on `came` */
+    bool waiting; /* the receiver sleeps on `came`, or in its loop */
+    struct loop *loop; /* NULL: on `came` */
 };
 
 struct mailbox *mailbox_new(void)
@@ -44,8 +45,11 @@ void mailbox_post(struct mailbox *m, struct list *node)
     list_add_tail(&m->msgs, node);
     bool wake = m->waiting;
     m->waiting = false;
+    struct loop *l = m->loop;
     pthread_mutex_unlock(&m->lock);
-    if (wake)
+    if (wake && l != NULL)
+        loop_wake(l);
+    else if (wake)
         pthread_cond_signal(&m->came);
 }
 
@@ -67,29 +71,28 @@ bool mailbox_take(struct mailbox *m, struct list *ret_msgs, msec deadline)
     pthread_mutex_lock(&m->lock);
     if (list_is_empty(&m->msgs) && deadline > 0)
         mailbox_wait(m, deadline);
+    m->waiting = false;
     bool any = !list_is_empty(&m->msgs);
     list_splice_tail(ret_msgs, &m->msgs);
     pthread_mutex_unlock(&m->lock);
     return any;
 }
 
-/* ---- clocks ----------------------------------------------------------------------------- */
-
-msec clock_now_ms(void)
+bool mailbox_take_in_loop(struct mailbox *m, struct loop *l, struct list *ret_msgs, msec deadline)
 {
-    return clock_now_us() / 1000;
+    pthread_mutex_lock(&m->lock);
+    m->loop = l;
+    m->waiting = list_is_empty(&m->msgs) && deadline > 0;
+    bool wait = m->waiting;
+    pthread_mutex_unlock(&m->lock);
+    loop_round(l, wait ? deadline : 0);
+    return mailbox_take(m, ret_msgs, 0);
 }
 
-int64_t clock_now_us(void)
+bool mailbox_is_empty(struct mailbox *m)
 {
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
-int64_t clock_wall_ns(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_REALTIME, &ts);
-    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+    pthread_mutex_lock(&m->lock);
+    bool is_empty = list_is_empty(&m->msgs);
+    pthread_mutex_unlock(&m->lock);
+    return is_empty;
 }

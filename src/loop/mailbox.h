@@ -1,4 +1,4 @@
-/* loop/mailbox.h -- the inbox of a thread that has no event loop (member, log, housekeeping).
+/* loop/mailbox.h -- the inbox of one of the server's own threads (member, log, housekeeping).
  *
  * Messages are `struct list` nodes inside the sender's objects; the receiver takes all that came in
  * one go. Any thread may post; one thread receives.
@@ -9,7 +9,8 @@
 #include <stdbool.h>
 
 #include "base/list.h"
-#include "base/types.h"
+#include "loop/clock.h"
+#include "loop/loop.h"
 
 struct mailbox;
 
@@ -22,12 +23,10 @@ void mailbox_post(struct mailbox *m, struct list *node);
  * MSEC_NEVER waits for ever, 0 does not wait). Return false if none came. */
 bool mailbox_take(struct mailbox *m, struct list *ret_msgs, msec deadline);
 
-#define MSEC_NEVER INT64_MAX
+/* The same for a receiver that also has a loop: waiting is one round of it, which a socket or a
+ * timer of the loop may end as well. */
+bool mailbox_take_in_loop(struct mailbox *m, struct loop *l, struct list *ret_msgs, msec deadline);
 
-/* The monotonic clock in milliseconds, and in microseconds. */
-msec clock_now_ms(void);
-int64_t clock_now_us(void);
-/* Wall clock, nanoseconds since 1970. */
-int64_t clock_wall_ns(void);
+bool mailbox_is_empty(struct mailbox *m);
 
 #endif

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "loop/mailbox.h"
+#include "loop/clock.h"
 
 #define TICK_MS 1
 
