@@ -134,6 +134,8 @@ enum grpc_code {
     X(ERR_MALFORMED, GRPC_INVALID_ARGUMENT, "malformed")                                           \
     X(ERR_BUSY, GRPC_UNAVAILABLE, "busy")                                                          \
     X(ERR_CLOSED, GRPC_UNAVAILABLE, "closed")                                                      \
+    X(ERR_REMOVED, GRPC_FAILED_PRECONDITION,                                                       \
+      "the member has been permanently removed from the cluster")                                  \
     X(ERR_PROPOSAL_DROPPED, GRPC_UNAVAILABLE, "raft proposal dropped")                             \
     X(ERR_STEP_LOCAL, GRPC_INTERNAL, "raft: cannot step raft local message")                       \
     X(ERR_STEP_PEER_NOT_FOUND, GRPC_INTERNAL, "raft: cannot step as peer not found")

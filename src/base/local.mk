@@ -10,5 +10,5 @@ src_base_libbase_a_SOURCES = \
 	src/base/mem.c src/base/mem.h \
 	src/base/random.h \
 	src/base/sort.c src/base/sort.h \
-	src/base/types.h \
+	src/base/types.h src/base/varint.h \
 	src/base/why.c src/base/why.h

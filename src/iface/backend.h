@@ -17,6 +17,9 @@
 #include "base/mem.h"
 #include "base/types.h"
 
+/* A revision's rows stand from main << KV_POS_SUB_BITS on. */
+enum { KV_POS_SUB_BITS = 20 };
+
 /* One revision of one key. `key` and `value` are lent until the next call on the same reader or
  * writer, or to the callee until it returns. */
 struct kv_row {
@@ -79,5 +82,6 @@ struct kv_writer {
 #define BUCKET_MEMBERS "members"
 #define BUCKET_MEMBERS_REMOVED "members_removed"
 #define BUCKET_CLUSTER "cluster"
+#define BUCKET_LOCAL "local" /* of this member only: in no snapshot */
 
 #endif

@@ -6,25 +6,11 @@
 #ifndef IFACE_KV_WIRE_H
 #define IFACE_KV_WIRE_H
 
+#include "base/varint.h"
 #include "iface/backend.h"
 
 /* 5 tags, 5 numbers of at most 10 bytes, 2 lengths of at most 5. */
 #define KV_WIRE_OVERHEAD_MAX 64
-
-static inline size_t varint_size(uint64_t v)
-{
-    return (size_t)(63 - __builtin_clzll(v | 1)) / 7 + 1;
-}
-
-static inline uint8_t *varint_put(uint8_t *p, uint64_t v)
-{
-    while (v >= 0x80) {
-        *p++ = (uint8_t)(v | 0x80);
-        v >>= 7;
-    }
-    *p++ = (uint8_t)v;
-    return p;
-}
 
 static inline uint8_t *kv_wire_int(uint8_t *p, uint8_t tag, int64_t v)
 {

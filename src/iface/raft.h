@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/types.h"
+#include "base/varint.h"
 
 /* ---- entries ------------------------------------------------------------------------------- */
 
@@ -48,17 +49,12 @@ static inline bool raft_entry_is_conf_change(const struct raft_entry *e)
     return e->type == RAFT_ENTRY_CONF_CHANGE || e->type == RAFT_ENTRY_CONF_CHANGE_V2;
 }
 
-static inline size_t raft_varint_size(uint64_t v)
-{
-    return (size_t)(70 - __builtin_clzll(v | 1)) / 7;
-}
-
 /* The size of an entry on the wire: what the limits on messages and readies count. */
 static inline size_t raft_entry_size(const struct raft_entry *e)
 {
     size_t n = e->data ? e->data->n : 0;
-    return 4 + raft_varint_size(e->term) + raft_varint_size(e->index) +
-           (e->data ? 1 + raft_varint_size(n) + n : 0);
+    return 4 + varint_size(e->term) + varint_size(e->index) +
+           (e->data ? 1 + varint_size(n) + n : 0);
 }
 
 /* Make room for `n` more entries. */

@@ -9,6 +9,7 @@ PROTOS = \
 	src/pb/mvccpb.proto \
 	src/pb/raft_internal.proto \
 	src/pb/raftpb.proto \
+	src/pb/v2request.proto \
 	src/pb/v3electionpb.proto \
 	src/pb/v3lockpb.proto
 GENERATED_C = $(PROTOS:.proto=.pb-c.c)

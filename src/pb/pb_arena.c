@@ -7,8 +7,7 @@
 #include "pb/pb_arena.h"
 
 #include "base/json_text.h"
-
-enum wire_type { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
+#include "base/varint.h"
 
 /* ---- the allocator ------------------------------------------------------------------------- */
 
@@ -28,47 +27,6 @@ ProtobufCAllocator pb_arena_allocator(struct arena *a)
 
 /* ---- the look ------------------------------------------------------------------------------ */
 
-static bool take_varint(struct slice *s, uint64_t *ret)
-{
-    uint64_t v = 0;
-    for (size_t i = 0; i < s->n && i < 10; i++) {
-        v |= (uint64_t)(s->p[i] & 0x7f) << (7 * i);
-        if (s->p[i] < 0x80) {
-            *s = slice_make(s->p + i + 1, s->n - i - 1);
-            *ret = v;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool take_bytes(struct slice *s, uint64_t n, struct slice *ret)
-{
-    if (n > s->n)
-        return false;
-    *ret = slice_make(s->p, (size_t)n);
-    *s = slice_make(s->p + n, s->n - (size_t)n);
-    return true;
-}
-
-/* Take the value behind a tag of type `type`; `ret` is set for WIRE_BYTES. */
-static bool take_value(struct slice *s, uint64_t type, struct slice *ret)
-{
-    uint64_t n;
-    switch (type) {
-    case WIRE_VARINT:
-        return take_varint(s, &n);
-    case WIRE_64:
-        return take_bytes(s, 8, ret);
-    case WIRE_32:
-        return take_bytes(s, 4, ret);
-    case WIRE_BYTES:
-        return take_varint(s, &n) && take_bytes(s, n, ret);
-    default:
-        return false;
-    }
-}
-
 /* A NUL would end the C string early, and one name could pass for another. */
 static bool text_is_good(struct slice s)
 {
@@ -81,20 +39,18 @@ static bool look(const ProtobufCMessageDescriptor *desc, struct slice s, unsigne
     if (depth == 0)
         return false;
     while (s.n > 0) {
-        uint64_t tag;
-        struct slice value;
-        if (!take_varint(&s, &tag) || tag >> 3 == 0 || tag > UINT32_MAX ||
-            !take_value(&s, tag & 7, &value))
+        struct proto_field field;
+        if (!proto_take(&s, &field))
             return false;
-        if ((tag & 7) != WIRE_BYTES)
+        if (field.wire != PROTO_BYTES)
             continue;
         const ProtobufCFieldDescriptor *f =
-            protobuf_c_message_descriptor_get_field(desc, (unsigned)(tag >> 3));
+            protobuf_c_message_descriptor_get_field(desc, field.number);
         if (f == NULL)
             continue;
-        if (f->type == PROTOBUF_C_TYPE_STRING && !text_is_good(value))
+        if (f->type == PROTOBUF_C_TYPE_STRING && !text_is_good(field.bytes))
             return false;
-        if (f->type == PROTOBUF_C_TYPE_MESSAGE && !look(f->descriptor, value, depth - 1))
+        if (f->type == PROTOBUF_C_TYPE_MESSAGE && !look(f->descriptor, field.bytes, depth - 1))
             return false;
     }
     return true;

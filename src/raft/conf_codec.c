@@ -2,26 +2,25 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "raft/conf_codec.h"
 
-enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
+#include "base/varint.h"
 
 /* ---- writing ----------------------------------------------------------------------------- */
 
 static void add_varint(struct buf *b, uint64_t v)
 {
-    for (; v >= 0x80; v >>= 7)
-        buf_add_byte(b, (uint8_t)(v | 0x80));
-    buf_add_byte(b, (uint8_t)v);
+    uint8_t *p = buf_reserve(b, VARINT_MAX);
+    b->n += (size_t)(varint_put(p, v) - p);
 }
 
 static void add_number(struct buf *b, unsigned field, uint64_t v)
 {
-    add_varint(b, field << 3 | WIRE_VARINT);
+    add_varint(b, field << 3 | PROTO_VARINT);
     add_varint(b, v);
 }
 
 static void add_bytes(struct buf *b, unsigned field, struct slice s)
 {
-    add_varint(b, field << 3 | WIRE_BYTES);
+    add_varint(b, field << 3 | PROTO_BYTES);
     add_varint(b, s.n);
     buf_add_slice(b, s);
 }
@@ -62,62 +61,7 @@ struct blob *raft_conf_change_encode(const struct raft_conf_change *cc, bool v1)
 
 /* ---- reading ----------------------------------------------------------------------------- */
 
-struct field {
-    uint64_t number;
-    unsigned wire;
-    uint64_t value;     /* of a varint */
-    struct slice bytes; /* of bytes */
-};
-
-static bool take_varint(struct slice *s, uint64_t *ret_value)
-{
-    uint64_t v = 0;
-    for (unsigned shift = 0; shift < 64 && s->n != 0; shift += 7) {
-        uint8_t c = *s->p;
-        s->p++;
-        s->n--;
-        v |= (uint64_t)(c & 0x7f) << shift;
-        if (c < 0x80) {
-            *ret_value = v;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool take_bytes(struct slice *s, uint64_t n, struct slice *ret_bytes)
-{
-    if (n > s->n)
-        return false;
-    *ret_bytes = slice_make(s->p, (size_t)n);
-    s->p += n;
-    s->n -= (size_t)n;
-    return true;
-}
-
-static bool take_field(struct slice *s, struct field *ret_field)
-{
-    uint64_t key, n;
-    *ret_field = (struct field){0};
-    if (!take_varint(s, &key) || key >> 3 == 0)
-        return false;
-    ret_field->number = key >> 3;
-    ret_field->wire = key & 7;
-    switch (ret_field->wire) {
-    case WIRE_VARINT:
-        return take_varint(s, &ret_field->value);
-    case WIRE_BYTES:
-        return take_varint(s, &n) && take_bytes(s, n, &ret_field->bytes);
-    case WIRE_FIXED64:
-        return take_bytes(s, 8, &ret_field->bytes);
-    case WIRE_FIXED32:
-        return take_bytes(s, 4, &ret_field->bytes);
-    default:
-        return false;
-    }
-}
-
-static bool field_is(const struct field *f, uint64_t number, unsigned wire)
+static bool field_is(const struct proto_field *f, uint32_t number, enum proto_wire wire)
 {
     return f->number == number && f->wire == wire;
 }
@@ -139,16 +83,16 @@ static enum err decode_v1(struct slice s, struct raft_conf_change *cc)
     cc->changes = xcalloc(1, sizeof *cc->changes);
     cc->n_changes = 1;
     while (s.n != 0) {
-        struct field f;
-        if (!take_field(&s, &f))
+        struct proto_field f;
+        if (!proto_take(&s, &f))
             return ERR_MALFORMED;
-        if (field_is(&f, 1, WIRE_VARINT))
+        if (field_is(&f, 1, PROTO_VARINT))
             cc->id = f.value;
-        else if (field_is(&f, 2, WIRE_VARINT) && !set_type(&cc->changes[0], f.value))
+        else if (field_is(&f, 2, PROTO_VARINT) && !set_type(&cc->changes[0], f.value))
             return ERR_MALFORMED;
-        else if (field_is(&f, 3, WIRE_VARINT))
+        else if (field_is(&f, 3, PROTO_VARINT))
             cc->changes[0].node = f.value;
-        else if (field_is(&f, 4, WIRE_BYTES))
+        else if (field_is(&f, 4, PROTO_BYTES))
             set_context(cc, f.bytes);
     }
     return ERR_OK;
@@ -157,12 +101,12 @@ static enum err decode_v1(struct slice s, struct raft_conf_change *cc)
 static enum err decode_single(struct slice s, struct raft_conf_change_single *c)
 {
     while (s.n != 0) {
-        struct field f;
-        if (!take_field(&s, &f))
+        struct proto_field f;
+        if (!proto_take(&s, &f))
             return ERR_MALFORMED;
-        if (field_is(&f, 1, WIRE_VARINT) && !set_type(c, f.value))
+        if (field_is(&f, 1, PROTO_VARINT) && !set_type(c, f.value))
             return ERR_MALFORMED;
-        if (field_is(&f, 2, WIRE_VARINT))
+        if (field_is(&f, 2, PROTO_VARINT))
             c->node = f.value;
     }
     return ERR_OK;
@@ -181,18 +125,18 @@ static enum err add_single(struct raft_conf_change *cc, struct slice s)
 static enum err decode_v2(struct slice s, struct raft_conf_change *cc)
 {
     while (s.n != 0) {
-        struct field f;
-        if (!take_field(&s, &f))
+        struct proto_field f;
+        if (!proto_take(&s, &f))
             return ERR_MALFORMED;
-        if (field_is(&f, 1, WIRE_VARINT)) {
+        if (field_is(&f, 1, PROTO_VARINT)) {
             if (f.value > RAFT_CONF_JOINT_EXPLICIT)
                 return ERR_MALFORMED;
             cc->transition = (enum raft_conf_transition)f.value;
-        } else if (field_is(&f, 2, WIRE_BYTES)) {
+        } else if (field_is(&f, 2, PROTO_BYTES)) {
             enum err e = add_single(cc, f.bytes);
             if (e != ERR_OK)
                 return e;
-        } else if (field_is(&f, 3, WIRE_BYTES)) {
+        } else if (field_is(&f, 3, PROTO_BYTES)) {
             set_context(cc, f.bytes);
         }
     }

@@ -355,6 +355,12 @@ void raft_transfer_leader(struct raft *r, member_id to)
         forward_to_leader(r, (struct raft_message){.type = RAFT_MSG_TRANSFER_LEADER, .from = to});
 }
 
+void raft_step_down(struct raft *r)
+{
+    if (r->role == RAFT_LEADER)
+        raft_become_follower(r, r->term, 0);
+}
+
 void raft_forget_leader(struct raft *r)
 {
     /* With lease reads, another leader must not be possible before the lease has run out. */

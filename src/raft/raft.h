@@ -127,6 +127,10 @@ void raft_read_index(struct raft *r, struct slice ctx);
 /* Ask the leader (us or another) to hand over to `to`. It is given up after an election timeout. */
 void raft_transfer_leader(struct raft *r, member_id to);
 
+/* Leader: lead no longer, in the same term and without a successor; for a leader that cannot do its
+ * part any more. Others: nothing. */
+void raft_step_down(struct raft *r);
+
 /* Follower: forget who leads, so that a vote is possible at once. */
 void raft_forget_leader(struct raft *r);
 
