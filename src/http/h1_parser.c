@@ -28,6 +28,8 @@ struct h1_parser {
     void *arg;
     bool complete;
     bool has_body;
+    bool answers; /* parse answers, not requests */
+    bool no_body; /* the answer has none, whatever its headers say */
 };
 
 static struct h1_parser *self(parser_t *lib)
@@ -65,13 +67,16 @@ static int on_body(parser_t *lib, const char *p, size_t n)
     return 0;
 }
 
+/* Return 1 where the libraries shall not look for a body. */
 static int on_headers_complete(parser_t *lib)
 {
+    struct h1_parser *p = self(lib);
     bool length_given = lib->content_length != 0 && lib->content_length != UINT64_MAX;
-    self(lib)->has_body = length_given || (lib->flags & F_CHUNKED);
+    p->has_body = length_given || (lib->flags & F_CHUNKED);
     lib->upgrade = 0; /* never offered, so the message goes on as HTTP/1 */
-    self(lib)->events->headers_complete(self(lib)->arg);
-    return 0;
+    p->events->headers_complete(p->arg);
+    unsigned status = p->answers ? lib->status_code : 0;
+    return p->no_body || status / 100 == 1 || status == 204 || status == 304;
 }
 
 #ifdef HAVE_LLHTTP
@@ -83,9 +88,9 @@ static int on_complete(parser_t *lib)
     return HPE_PAUSED;
 }
 
-static void lib_init(parser_t *lib, settings_t *settings)
+static void lib_init(parser_t *lib, settings_t *settings, bool answers)
 {
-    llhttp_init(lib, HTTP_REQUEST, settings);
+    llhttp_init(lib, answers ? HTTP_RESPONSE : HTTP_REQUEST, settings);
 }
 
 static bool lib_feed(struct h1_parser *p, struct slice data, size_t *ret_used)
@@ -96,6 +101,11 @@ static bool lib_feed(struct h1_parser *p, struct slice data, size_t *ret_used)
         return true;
     *ret_used = (size_t)(llhttp_get_error_pos(&p->lib) - (const char *)data.p);
     return p->complete;
+}
+
+static bool lib_finish(struct h1_parser *p)
+{
+    return llhttp_finish(&p->lib) == HPE_OK || p->complete;
 }
 
 static const char *lib_method(const parser_t *lib)
@@ -124,17 +134,23 @@ static void lift_header_limit(void)
     http_parser_set_max_header_size(UINT32_MAX / 2);
 }
 
-static void lib_init(parser_t *lib, settings_t *settings)
+static void lib_init(parser_t *lib, settings_t *settings, bool answers)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     (void)settings;
     pthread_once(&once, lift_header_limit);
-    http_parser_init(lib, HTTP_REQUEST);
+    http_parser_init(lib, answers ? HTTP_RESPONSE : HTTP_REQUEST);
 }
 
 static bool lib_feed(struct h1_parser *p, struct slice data, size_t *ret_used)
 {
     *ret_used = http_parser_execute(&p->lib, &p->settings, (const char *)data.p, data.n);
+    return p->complete || HTTP_PARSER_ERRNO(&p->lib) == HPE_OK;
+}
+
+static bool lib_finish(struct h1_parser *p)
+{
+    http_parser_execute(&p->lib, &p->settings, "", 0);
     return p->complete || HTTP_PARSER_ERRNO(&p->lib) == HPE_OK;
 }
 
@@ -150,9 +166,10 @@ static bool lib_keeps_alive(const parser_t *lib)
 
 #endif
 
-struct h1_parser *h1_parser_new(const struct h1_events *events, void *arg)
+static struct h1_parser *parser_new(const struct h1_events *events, void *arg, bool answers)
 {
     struct h1_parser *p = xcalloc(1, sizeof *p);
+    p->answers = answers;
     p->events = events;
     p->arg = arg;
     p->settings = (settings_t){
@@ -168,6 +185,16 @@ struct h1_parser *h1_parser_new(const struct h1_events *events, void *arg)
     return p;
 }
 
+struct h1_parser *h1_parser_new(const struct h1_events *events, void *arg)
+{
+    return parser_new(events, arg, false);
+}
+
+struct h1_parser *h1_parser_new_answers(const struct h1_events *events, void *arg)
+{
+    return parser_new(events, arg, true);
+}
+
 void h1_parser_free(struct h1_parser *p)
 {
     free(p);
@@ -175,10 +202,11 @@ void h1_parser_free(struct h1_parser *p)
 
 void h1_parser_reset(struct h1_parser *p)
 {
-    lib_init(&p->lib, &p->settings);
+    lib_init(&p->lib, &p->settings, p->answers);
     p->lib.data = p;
     p->complete = false;
     p->has_body = false;
+    p->no_body = false;
 }
 
 enum h1_result h1_parser_feed(struct h1_parser *p, struct slice data, size_t *ret_used)
@@ -188,9 +216,26 @@ enum h1_result h1_parser_feed(struct h1_parser *p, struct slice data, size_t *re
     return p->complete ? H1_COMPLETE : H1_MORE;
 }
 
+enum h1_result h1_parser_finish(struct h1_parser *p)
+{
+    if (!lib_finish(p))
+        return H1_BAD;
+    return p->complete ? H1_COMPLETE : H1_MORE;
+}
+
+void h1_parser_expect_no_body(struct h1_parser *p)
+{
+    p->no_body = true;
+}
+
 const char *h1_parser_method(const struct h1_parser *p)
 {
     return lib_method(&p->lib);
+}
+
+unsigned h1_parser_status(const struct h1_parser *p)
+{
+    return p->lib.status_code;
 }
 
 bool h1_parser_is_1_1(const struct h1_parser *p)

@@ -1,5 +1,7 @@
 noinst_LIBRARIES += src/http/libhttp.a
 src_http_libhttp_a_SOURCES = \
+	src/http/client.c src/http/client.h src/http/client_priv.h \
+	src/http/client_conn.c \
 	src/http/conn.c \
 	src/http/h1.c \
 	src/http/h1_parser.c src/http/h1_parser.h \

@@ -126,7 +126,7 @@ void loop_run(struct loop *l)
 void loop_round(struct loop *l, msec deadline)
 {
     msec wait = deadline == 0 || deadline == MSEC_NEVER ? deadline : deadline - clock_now_ms();
-    int flags = wait > 0 ? EVLOOP_ONCE : EVLOOP_NONBLOCK;
+    int flags = wait > 0 ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK;
     if (wait > 0 && wait != MSEC_NEVER) {
         struct timeval tv = {.tv_sec = wait / 1000, .tv_usec = (wait % 1000) * 1000};
         int rc = evtimer_add(l->until, &tv);
@@ -135,6 +135,11 @@ void loop_round(struct loop *l, msec deadline)
     int rc = event_base_loop(l->base, flags);
     invariant(rc == 0);
     evtimer_del(l->until);
+    loop_end_round(l);
+}
+
+void loop_flush(struct loop *l)
+{
     loop_end_round(l);
 }
 

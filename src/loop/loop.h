@@ -28,6 +28,8 @@ void loop_stop(struct loop *l);
 /* Run one round and return: wait for an event until `deadline` (clock_now_ms() time; 0: do not wait,
  * MSEC_NEVER: without end), for a thread that has more to do than its loop. */
 void loop_round(struct loop *l, msec deadline);
+/* Run the round-end hooks now: what was queued is sent before something else is done. */
+void loop_flush(struct loop *l);
 /* Let a loop that waits go round. Any thread. */
 void loop_wake(struct loop *l);
 void loop_on_round_end(struct loop *l, void (*fn)(void *arg), void *arg);

@@ -85,6 +85,67 @@ static void clocks_agree(void **state)
     assert_true(clock_wall_ns() > 1600000000LL * 1000000000);
 }
 
+static int64_t say_7_seconds(void)
+{
+    return 7000000;
+}
+
+static void clocks_can_be_told(void **state)
+{
+    clock_simulate(say_7_seconds, say_7_seconds);
+    assert_int_equal(clock_now_ms(), 7000);
+    assert_int_equal(clock_wall_ns(), 7000000);
+    clock_simulate(NULL, NULL);
+    clocks_agree(state);
+}
+
+struct answered {
+    struct loop_timer timer;
+    unsigned rounds;
+};
+
+static void on_timer(struct loop_timer *t)
+{
+    CONTAINER_OF(t, struct answered, timer)->rounds++;
+}
+
+static void *post_one(void *arg)
+{
+    static struct letter x = {.n = 1};
+    mailbox_post(arg, &x.link);
+    return NULL;
+}
+
+static void waiting_in_a_loop(void **state)
+{
+    struct mailbox *m = mailbox_new();
+    struct loop *l = loop_new();
+    struct answered a = {.rounds = 0};
+    struct list got;
+    pthread_t t;
+    list_init(&got);
+    loop_timer_init(&a.timer, l, on_timer);
+
+    assert_false(mailbox_take_in_loop(m, l, &got, 0)); /* does not wait */
+    msec start = clock_now_ms();
+    assert_false(mailbox_take_in_loop(m, l, &got, start + 20));
+    assert_true(clock_now_ms() >= start + 20);
+
+    loop_timer_set(&a.timer, 1); /* what happens in the loop ends the waiting as well */
+    assert_false(mailbox_take_in_loop(m, l, &got, MSEC_NEVER));
+    assert_int_equal(a.rounds, 1);
+
+    assert_int_equal(pthread_create(&t, NULL, post_one, m), 0);
+    while (!mailbox_take_in_loop(m, l, &got, MSEC_NEVER))
+        ;
+    pthread_join(t, NULL);
+    assert_false(list_is_empty(&got));
+    assert_true(mailbox_is_empty(m));
+    loop_timer_fini(&a.timer);
+    loop_free(l);
+    mailbox_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -92,6 +153,8 @@ int main(void)
         cmocka_unit_test(deadline_passes_without_letters),
         cmocka_unit_test(taking_appends),
         cmocka_unit_test(clocks_agree),
+        cmocka_unit_test(clocks_can_be_told),
+        cmocka_unit_test(waiting_in_a_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
