@@ -6,7 +6,7 @@
 #include "pb/leasepb.pb-c.h"
 
 enum {
-    COST_PUT = 256,  /* of a put on the quota's account, beside key and value */
+    COST_PUT = 256, /* of a put on the quota's account, beside key and value */
     COST_LEASE = 64,
 };
 
@@ -26,6 +26,11 @@ void applier_free(struct applier *a)
         return;
     free(a->alarms);
     free(a);
+}
+
+void applier_persist_checkpoints(struct applier *a, bool persist)
+{
+    a->persist_checkpoints = persist;
 }
 
 /* ---- alarms ----------------------------------------------------------------------------- */
@@ -89,9 +94,8 @@ Etcdserverpb__AlarmResponse *applier_alarm_list(const struct applier *a,
     return resp;
 }
 
-static Etcdserverpb__AlarmResponse *alarm_change(struct applier *a,
-                                                 const Etcdserverpb__AlarmRequest *req,
-                                                 struct arena *arena)
+static Etcdserverpb__AlarmResponse *
+alarm_change(struct applier *a, const Etcdserverpb__AlarmRequest *req, struct arena *arena)
 {
     struct kv_writer *w = a->st.writer;
     Etcdserverpb__AlarmResponse *resp =
@@ -105,8 +109,7 @@ static Etcdserverpb__AlarmResponse *alarm_change(struct applier *a,
             return resp;
         if (!found) {
             alarm_insert(a, i, req->memberid, req->alarm);
-            w->ops->bucket_put(w, BUCKET_ALARM, alarm_key(&a->alarms[i], key),
-                               slice_make(NULL, 0));
+            w->ops->bucket_put(w, BUCKET_ALARM, alarm_key(&a->alarms[i], key), slice_make(NULL, 0));
         }
         alarm_list_add(resp, &a->alarms[i], arena);
     } else if (found) {
@@ -265,8 +268,16 @@ static void lease_revoke(struct applier *a, const Etcdserverpb__LeaseRevokeReque
     uint8_t key[8];
     be64_put(key, (uint64_t)req->id);
     a->st.writer->ops->bucket_remove(a->st.writer, BUCKET_LEASE, slice_make(key, 8));
-    ret->response = &PB_NEW(arena, Etcdserverpb__LeaseRevokeResponse,
-                            etcdserverpb__lease_revoke_response)->base;
+    ret->response =
+        &PB_NEW(arena, Etcdserverpb__LeaseRevokeResponse, etcdserverpb__lease_revoke_response)
+             ->base;
+}
+
+/* That a remainder is gone is always stored: one of 3.6 must not outlive a downgrade. */
+static bool checkpoint_is_stored(const struct applier *a, const Etcdserverpb__LeaseCheckpoint *c)
+{
+    return c->remaining_ttl <= 0 || a->persist_checkpoints ||
+           cluster_version_reached(a->st.cluster, 3, 6);
 }
 
 static void lease_checkpoint(struct applier *a, const Etcdserverpb__LeaseCheckpointRequest *req,
@@ -274,11 +285,13 @@ static void lease_checkpoint(struct applier *a, const Etcdserverpb__LeaseCheckpo
 {
     for (size_t i = 0; i < req->n_checkpoints; i++) {
         const Etcdserverpb__LeaseCheckpoint *c = req->checkpoints[i];
-        if (lessor_checkpoint(a->st.lessor, c->id, c->remaining_ttl) == ERR_OK)
+        if (lessor_checkpoint(a->st.lessor, c->id, c->remaining_ttl) == ERR_OK &&
+            checkpoint_is_stored(a, c))
             lease_store(a, c->id);
     }
     ret->response = &PB_NEW(arena, Etcdserverpb__LeaseCheckpointResponse,
-                            etcdserverpb__lease_checkpoint_response)->base;
+                            etcdserverpb__lease_checkpoint_response)
+                         ->base;
 }
 
 /* ---- membership ------------------------------------------------------------------------- */
@@ -292,6 +305,20 @@ static void set_attributes(struct applier *a, const Membershippb__ClusterMemberA
         ret->err = cluster_set_attributes(a->st.cluster, req->member_id, at->name,
                                           (const char *const *)at->client_urls, at->n_client_urls,
                                           a->st.writer);
+}
+
+static void set_version(struct applier *a, const Membershippb__ClusterVersionSetRequest *req,
+                        struct apply_result *ret)
+{
+    ret->what = APPLIED_CLUSTER_VERSION;
+    ret->err = cluster_set_version(a->st.cluster, req->ver, a->st.writer);
+}
+
+static void set_downgrade(struct applier *a, const Membershippb__DowngradeInfoSetRequest *req,
+                          struct apply_result *ret)
+{
+    ret->what = APPLIED_DOWNGRADE;
+    ret->err = cluster_set_downgrade(a->st.cluster, req->enabled ? req->ver : NULL, a->st.writer);
 }
 
 /* ---- the key space ---------------------------------------------------------------------- */
@@ -377,10 +404,11 @@ static void dispatch(struct applier *a, const Etcdserverpb__InternalRaftRequest 
         alarm_run(a, req->alarm, arena, ret);
     else if (req->cluster_member_attr_set != NULL)
         set_attributes(a, req->cluster_member_attr_set, ret);
-    else if (req->cluster_version_set != NULL) {
-        ret->what = APPLIED_CLUSTER_VERSION;
-        ret->err = cluster_set_version(a->st.cluster, req->cluster_version_set->ver, a->st.writer);
-    } else
+    else if (req->cluster_version_set != NULL)
+        set_version(a, req->cluster_version_set, ret);
+    else if (req->downgrade_info_set != NULL)
+        set_downgrade(a, req->downgrade_info_set, ret);
+    else if (req->downgrade_version_test == NULL) /* which does nothing, on purpose */
         ret->err = ERR_NOT_CAPABLE;
 }
 

@@ -14,6 +14,7 @@
 #include "membership/cluster.h"
 #include "mvcc/store.h"
 #include "pb/raft_internal.pb-c.h"
+#include "pb/v2request.pb-c.h"
 
 struct applier;
 
@@ -28,8 +29,13 @@ struct applier_stores {
 struct applier *applier_new(const struct applier_stores *stores);
 void applier_free(struct applier *a); /* NULL is fine */
 
-/* At start: read leases and alarms from their buckets, then show every row of the history,
- * ascending, so that keys find their leases. ERR_DAMAGED. */
+/* Store the remainders of lease checkpoints also below cluster version 3.6; from then on they are
+ * always stored. */
+void applier_persist_checkpoints(struct applier *a, bool persist);
+
+/* On a new applier over a new lessor, at start and when a snapshot takes the place of the state:
+ * read leases and alarms from their buckets, then show every row of the history, ascending, so that
+ * keys find their leases. ERR_DAMAGED. */
 MUST_USE enum err applier_load(struct applier *a, struct why *why);
 void applier_load_row(struct applier *a, const struct kv_row *row);
 
@@ -52,13 +58,23 @@ struct apply_result {
         APPLIED_ALARM,           /* alarms changed */
         APPLIED_CLUSTER_VERSION, /* the cluster version was set */
         APPLIED_ATTRIBUTES,      /* a member published its name and URLs */
+        APPLIED_DOWNGRADE,       /* a downgrade began or ended */
         APPLIED_COMPACTION,      /* a compaction was scheduled */
     } what;
 };
 
-/* Apply one request; under the write lock of the index. `now` is the leader's clock for leases. */
+/* Apply one request; under the write lock of the index. `now` is the leader's clock for leases. One
+ * that holds nothing known fails with ERR_NOT_CAPABLE and has no effect. Those that only members
+ * propose (attributes, versions, downgrades) succeed without a response. */
 void applier_apply(struct applier *a, const Etcdserverpb__InternalRaftRequest *req, msec now,
                    struct arena *arena, struct apply_result *ret);
+
+/* Apply a request of the v2 interface, as members of 3.4 and 3.5 make it. Those by which a member
+ * publishes itself or the cluster version is set do what their successors do; the err of `ret` is
+ * then what cluster.h says. Any other touches only the v2 tree, which is not kept: it succeeds as
+ * APPLIED_NOTHING_SPECIAL. There is never a response. */
+void applier_apply_v2(struct applier *a, const Etcdserverpb__Request *req,
+                      struct apply_result *ret);
 
 /* True if neither branch, nested ones included, changes anything. */
 bool txn_is_read_only(const Etcdserverpb__TxnRequest *txn);

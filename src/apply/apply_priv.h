@@ -9,6 +9,7 @@ struct applier {
     struct applier_stores st;
     Etcdserverpb__AlarmMember *alarms; /* sorted by member, then type */
     size_t n_alarms;
+    bool persist_checkpoints;   /* below cluster version 3.6 too */
     struct apply_counts counts; /* of the request being applied */
 };
 
@@ -33,9 +34,8 @@ Etcdserverpb__ResponseHeader *header_new(struct arena *arena, revision rev);
 enum err put_check(struct applier *a, const Etcdserverpb__PutRequest *req);
 Etcdserverpb__PutResponse *put_run(struct applier *a, const Etcdserverpb__PutRequest *req,
                                    struct arena *arena);
-Etcdserverpb__DeleteRangeResponse *delete_run(struct applier *a,
-                                              const Etcdserverpb__DeleteRangeRequest *req,
-                                              struct arena *arena);
+Etcdserverpb__DeleteRangeResponse *
+delete_run(struct applier *a, const Etcdserverpb__DeleteRangeRequest *req, struct arena *arena);
 enum err range_check(struct applier *a, const Etcdserverpb__RangeRequest *req);
 Etcdserverpb__RangeResponse *range_run(struct applier *a, const Etcdserverpb__RangeRequest *req,
                                        struct arena *arena);

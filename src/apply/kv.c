@@ -41,9 +41,11 @@ static Mvccpb__KeyValue *kv_new(struct arena *arena, const struct kv_row *row)
 enum err put_check(struct applier *a, const Etcdserverpb__PutRequest *req)
 {
     struct mvcc_rev rev;
+    if (req->key.len == 0) /* no member proposes it, but the bytes came from one */
+        return ERR_EMPTY_KEY;
     if ((req->ignore_value || req->ignore_lease) &&
-        !mvcc_index_get(mvcc_store_index(a->st.kv), pb_slice(req->key),
-                        mvcc_txn_revision(a->st.kv), &rev))
+        !mvcc_index_get(mvcc_store_index(a->st.kv), pb_slice(req->key), mvcc_txn_revision(a->st.kv),
+                        &rev))
         return ERR_KEY_NOT_FOUND;
     if (req->lease != 0 && !lessor_has(a->st.lessor, req->lease))
         return ERR_LEASE_NOT_FOUND;
@@ -179,9 +181,8 @@ Etcdserverpb__RangeResponse *range_run(struct applier *a, const Etcdserverpb__Ra
 
 /* ---- delete ----------------------------------------------------------------------------- */
 
-Etcdserverpb__DeleteRangeResponse *delete_run(struct applier *a,
-                                              const Etcdserverpb__DeleteRangeRequest *req,
-                                              struct arena *arena)
+Etcdserverpb__DeleteRangeResponse *
+delete_run(struct applier *a, const Etcdserverpb__DeleteRangeRequest *req, struct arena *arena)
 {
     Etcdserverpb__DeleteRangeResponse *resp =
         PB_NEW(arena, Etcdserverpb__DeleteRangeResponse, etcdserverpb__delete_range_response);

@@ -4,6 +4,8 @@
  * I2: the due time in the heap is never later than the lease's own. A renewal only moves the
  *     latter; the heap learns of it when the lease comes to the top. So it costs one look-up.
  * I3: every attached key is in `keys` and in the list of its lease.
+ * I4: on the primary the leases with a TTL beyond LESSOR_CHECKPOINT_MS stand in `checkpoints`, in
+ * the order in which they are due, because all wait equally long; elsewhere that list is empty.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "lease/lessor.h"
 
@@ -20,6 +22,8 @@ struct lease {
     msec expiry;    /* on the primary */
     msec due;       /* on the primary: when to report it, at or after expiry */
     size_t heap_at; /* on the primary */
+    struct list checkpoint_link;
+    msec checkpoint_due; /* while linked */
     struct list keys;
 };
 
@@ -43,6 +47,7 @@ struct lessor {
     struct hashmap keys;
     struct heap_entry *heap;
     size_t heap_n, heap_cap;
+    struct list checkpoints; /* of leases */
 };
 
 /* ---- the heap ------------------------------------------------------------------------------- */
@@ -147,6 +152,7 @@ struct lessor *lessor_new(int64_t min_ttl_s)
     struct lessor *l = xcalloc(1, sizeof *l);
     l->min_ttl_s = min_ttl_s;
     l->seed = (uintptr_t)l;
+    list_init(&l->checkpoints);
     return l;
 }
 
@@ -180,6 +186,16 @@ static void lease_restart(struct lease *lease, int64_t ttl_s, msec extend_ms, ms
     lease->expiry = lease->due = now + ttl_s * 1000 + extend_ms;
 }
 
+/* Wait for the next checkpoint of the lease. */
+static void checkpoint_wait(struct lessor *l, struct lease *lease, msec now)
+{
+    list_unlink(&lease->checkpoint_link);
+    if (lease->ttl_s * 1000 <= LESSOR_CHECKPOINT_MS)
+        return;
+    lease->checkpoint_due = now + LESSOR_CHECKPOINT_MS;
+    list_add_tail(&l->checkpoints, &lease->checkpoint_link);
+}
+
 static enum err lease_add(struct lessor *l, lease_id id, int64_t ttl_s, struct lease **ret_lease)
 {
     invariant(id != 0);
@@ -190,6 +206,7 @@ static enum err lease_add(struct lessor *l, lease_id id, int64_t ttl_s, struct l
     struct lease *lease = xcalloc(1, sizeof *lease);
     lease->id = id;
     lease->ttl_s = ttl_s > l->min_ttl_s ? ttl_s : l->min_ttl_s;
+    list_init(&lease->checkpoint_link);
     list_init(&lease->keys);
     hashmap_add(&l->leases, hash_int(l->seed, (uint64_t)id), lease);
     *ret_lease = lease;
@@ -205,6 +222,7 @@ enum err lessor_grant(struct lessor *l, lease_id id, int64_t ttl_s, msec now)
     lease_restart(lease, lease->ttl_s, 0, now);
     heap_append(l, lease);
     heap_up(l, lease->heap_at);
+    checkpoint_wait(l, lease, now);
     return ERR_OK;
 }
 
@@ -226,6 +244,7 @@ enum err lessor_revoke(struct lessor *l, lease_id id)
         key_free(l, k);
     if (l->primary)
         heap_remove(l, lease);
+    list_unlink(&lease->checkpoint_link);
     hashmap_remove(&l->leases, hash_int(l->seed, (uint64_t)id), lease);
     free(lease);
     return ERR_OK;
@@ -280,6 +299,7 @@ void lessor_promote(struct lessor *l, msec now, msec extend_ms)
         int64_t ttl_s = lease->checkpoint_s != 0 ? lease->checkpoint_s : lease->ttl_s;
         lease_restart(lease, ttl_s, extend_ms, now);
         heap_append(l, lease);
+        checkpoint_wait(l, lease, now);
     }
     for (size_t i = l->heap_n / 2; i-- != 0;)
         heap_down(l, i);
@@ -289,6 +309,8 @@ void lessor_demote(struct lessor *l)
 {
     l->primary = false;
     l->heap_n = 0;
+    while (!list_is_empty(&l->checkpoints))
+        list_unlink(l->checkpoints.next);
 }
 
 bool lessor_is_primary(const struct lessor *l)
@@ -303,7 +325,6 @@ enum err lessor_renew(struct lessor *l, lease_id id, msec now, int64_t *ret_ttl_
     struct lease *lease = lease_find(l, id);
     if (lease == NULL || lease->expiry <= now)
         return ERR_LEASE_NOT_FOUND;
-    lease->checkpoint_s = 0;
     msec expiry = now + lease->ttl_s * 1000;
     if (expiry > lease->expiry) /* what a promotion gave on top is not taken back */
         lease->expiry = lease->due = expiry;
@@ -326,6 +347,26 @@ size_t lessor_expire(struct lessor *l, msec now, lease_id *ret_ids, size_t max)
             break;
         ret_ids[n++] = top->id;
         top->due = now + LESSOR_RETRY_MS;
+    }
+    return n;
+}
+
+msec lessor_next_checkpoint(const struct lessor *l)
+{
+    if (list_is_empty(&l->checkpoints))
+        return LESSOR_FOREVER;
+    return LIST_ENTRY(l->checkpoints.next, struct lease, checkpoint_link)->checkpoint_due;
+}
+
+size_t lessor_checkpoints_due(struct lessor *l, msec now, struct lease_checkpoint *ret, size_t max)
+{
+    size_t n = 0;
+    while (n < max && lessor_next_checkpoint(l) <= now) {
+        struct lease *lease = LIST_ENTRY(l->checkpoints.next, struct lease, checkpoint_link);
+        int64_t remaining_s = (lease->expiry - now + 999) / 1000;
+        if (lease->expiry > now && remaining_s < lease->ttl_s)
+            ret[n++] = (struct lease_checkpoint){lease->id, remaining_s};
+        checkpoint_wait(l, lease, now);
     }
     return n;
 }
@@ -423,6 +464,8 @@ static size_t lease_check(const struct lessor *l, struct lease *lease)
         invariant(lease->heap_at < l->heap_n && e->lease == lease);
         invariant(e->due <= lease->due && lease->expiry <= lease->due);
     }
+    invariant(list_is_empty(&lease->checkpoint_link) !=
+              (l->primary && lease->ttl_s * 1000 > LESSOR_CHECKPOINT_MS));
     size_t n = 0;
     const struct lease_key *k;
     LIST_FOREACH (k, &lease->keys, struct lease_key, link) {

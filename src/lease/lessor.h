@@ -19,9 +19,10 @@
 #include "base/mem.h"
 #include "base/types.h"
 
-#define LESSOR_TTL_MAX_S INT64_C(9000000000)
-#define LESSOR_RETRY_MS 3000     /* until an expired lease that is still there is reported again */
-#define LESSOR_FOREVER INT64_MAX /* a deadline or a span that never comes */
+#define LESSOR_TTL_MAX_S     INT64_C(9000000000)
+#define LESSOR_RETRY_MS      3000 /* until an expired lease that is still there is reported again */
+#define LESSOR_CHECKPOINT_MS INT64_C(300000) /* between two checkpoints of a lease */
+#define LESSOR_FOREVER       INT64_MAX       /* a deadline or a span that never comes */
 
 struct lessor; /* opaque: fields live in lessor.c */
 
@@ -30,6 +31,12 @@ struct lease_info {
     int64_t ttl_s;        /* as granted: at least the minimum */
     int64_t checkpoint_s; /* remaining seconds last checkpointed; 0: none */
     msec remaining_ms;    /* <= 0: run out; LESSOR_FOREVER where not primary */
+};
+
+/* How much is left of a lease, to be replicated. */
+struct lease_checkpoint {
+    lease_id id;
+    int64_t remaining_s;
 };
 
 /* A new lessor is not primary and has no lease. */
@@ -63,10 +70,11 @@ void lessor_promote(struct lessor *l, msec now, msec extend_ms);
 void lessor_demote(struct lessor *l);
 bool lessor_is_primary(const struct lessor *l);
 
-/* Start the lease anew and return the TTL granted; what a promotion gave on top stays. A
- * checkpointed remainder is forgotten here; whoever replicates checkpoints proposes one of 0 when
- * lessor_get() shows a remainder. ERR_NOT_LEADER where not primary, ERR_LEASE_NOT_FOUND also for a
- * lease that has run out and is not yet revoked. */
+/* Start the lease anew for its full TTL and return that; what a promotion gave on top stays. A
+ * checkpointed remainder stays too, for it is the log that changes it: when lessor_get() shows one,
+ * propose a checkpoint of 0, and answer the client only when that is applied, or the next primary
+ * may let the lease run out before its time. ERR_NOT_LEADER where not primary, ERR_LEASE_NOT_FOUND
+ * also for a lease that has run out and is not yet revoked. */
 MUST_USE enum err lessor_renew(struct lessor *l, lease_id id, msec now, int64_t *ret_ttl_s);
 
 /* Return when lessor_expire() will next have something, or LESSOR_FOREVER. */
@@ -75,6 +83,15 @@ msec lessor_next_expiry(struct lessor *l);
 /* Put up to `max` leases that have run out by `now` into `ret_ids`, the earliest first, and return
  * how many. The same lease is reported again only LESSOR_RETRY_MS later. */
 size_t lessor_expire(struct lessor *l, msec now, lease_id *ret_ids, size_t max);
+
+/* Return when lessor_checkpoints_due() will next have something, or LESSOR_FOREVER. */
+msec lessor_next_checkpoint(const struct lessor *l);
+
+/* Put up to `max` checkpoints that are due by `now` into `ret`, and return how many: once every
+ * LESSOR_CHECKPOINT_MS, from the grant or the promotion on, for each lease with a TTL beyond that,
+ * unless it has run out or nothing of it has passed. Fewer than `max`: that is all. They take
+ * effect when they are applied (lessor_checkpoint). */
+size_t lessor_checkpoints_due(struct lessor *l, msec now, struct lease_checkpoint *ret, size_t max);
 
 /* ---- looking -------------------------------------------------------------------------------- */
 

@@ -1,25 +1,15 @@
 /* membership/cluster.c -- the members, and how applied entries change them.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "membership/cluster.h"
+#include "membership/cluster_priv.h"
 
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 
-#define KEY_VERSION "clusterVersion"
+#define KEY_VERSION   "clusterVersion"
 #define KEY_DOWNGRADE "downgrade"
 
-enum { HEX_ID_SIZE = 17, LEARNERS_MAX_DEFAULT = 1 };
-
-struct cluster {
-    uint64_t id;
-    size_t learners_max;
-    struct member **members; /* by ascending id */
-    size_t n_members;
-    struct raft_ids removed;
-    char version[CLUSTER_VERSION_MAX];          /* empty: not decided */
-    char downgrade_target[CLUSTER_VERSION_MAX]; /* empty: no downgrade */
-};
+enum { LEARNERS_MAX_DEFAULT = 1 };
 
 struct cluster *cluster_new(uint64_t id)
 {
@@ -154,6 +144,15 @@ const char *cluster_version(const struct cluster *c)
     return c->version[0] != '\0' ? c->version : NULL;
 }
 
+bool cluster_version_reached(const struct cluster *c, unsigned major, unsigned minor)
+{
+    char *end;
+    unsigned long have = strtoul(c->version, &end, 10);
+    if (have != major || *end != '.')
+        return have > major;
+    return strtoul(end + 1, NULL, 10) >= minor;
+}
+
 const char *cluster_downgrade_target(const struct cluster *c)
 {
     return c->downgrade_target[0] != '\0' ? c->downgrade_target : NULL;
@@ -172,8 +171,7 @@ void cluster_add_json(const struct cluster *c, struct buf *out)
 
 /* ---- changes in memory ----------------------------------------------------------------------- */
 
-/* Put `m` at its place; takes it. */
-static void insert(struct cluster *c, struct member *m)
+void cluster_insert(struct cluster *c, struct member *m)
 {
     size_t at = place_of(c, m->id);
     invariant(at == c->n_members || c->members[at]->id != m->id);
@@ -195,25 +193,18 @@ static void remove_member(struct cluster *c, member_id id)
 
 /* ---- buckets: to ----------------------------------------------------------------------------- */
 
-/* Write the key of `id` to `hex` and lend it. */
-static struct slice hex_key(member_id id, char hex[HEX_ID_SIZE])
-{
-    int n = snprintf(hex, HEX_ID_SIZE, "%" PRIx64, id);
-    return slice_make(hex, (size_t)n);
-}
-
 static void store_member(struct kv_writer *w, const struct member *m)
 {
-    char hex[HEX_ID_SIZE];
+    char hex[MEMBER_HEX_SIZE];
     AUTO(buf) struct buf json = BUF_INIT;
     member_add_json(m, &json);
-    w->ops->bucket_put(w, BUCKET_MEMBERS, hex_key(m->id, hex), buf_slice(&json));
+    w->ops->bucket_put(w, BUCKET_MEMBERS, member_id_hex(m->id, hex), buf_slice(&json));
 }
 
 static void store_removed(struct kv_writer *w, member_id id)
 {
-    char hex[HEX_ID_SIZE];
-    struct slice key = hex_key(id, hex);
+    char hex[MEMBER_HEX_SIZE];
+    struct slice key = member_id_hex(id, hex);
     w->ops->bucket_remove(w, BUCKET_MEMBERS, key);
     w->ops->bucket_put(w, BUCKET_MEMBERS_REMOVED, key, slice_str("removed"));
 }
@@ -268,8 +259,7 @@ void cluster_save(const struct cluster *c, struct kv_writer *w)
 
 /* ---- buckets: from --------------------------------------------------------------------------- */
 
-/* Read "digits.digits.digits" into `ret`. */
-static enum err parse_version(struct slice text, char ret[CLUSTER_VERSION_MAX])
+enum err cluster_parse_version(struct slice text, char ret[CLUSTER_VERSION_MAX])
 {
     unsigned dots = 0;
     bool digit = false;
@@ -287,29 +277,6 @@ static enum err parse_version(struct slice text, char ret[CLUSTER_VERSION_MAX])
     memcpy(ret, text.p, text.n);
     ret[text.n] = '\0';
     return ERR_OK;
-}
-
-/* Return the value of a hex digit, or 16. */
-static unsigned hex_value(uint8_t ch)
-{
-    if (ch >= '0' && ch <= '9')
-        return ch - (unsigned)'0';
-    return ch >= 'a' && ch <= 'f' ? ch - (unsigned)'a' + 10 : 16;
-}
-
-static bool parse_hex_id(struct slice key, member_id *ret)
-{
-    member_id id = 0;
-    if (key.n == 0 || key.n >= HEX_ID_SIZE)
-        return false;
-    for (size_t i = 0; i < key.n; i++) {
-        unsigned digit = hex_value(key.p[i]);
-        if (digit == 16)
-            return false;
-        id = id << 4 | digit;
-    }
-    *ret = id;
-    return id != 0;
 }
 
 struct loading {
@@ -331,12 +298,12 @@ static bool load_member(void *arg, struct slice key, struct slice value)
     struct loading *l = arg;
     member_id id;
     struct member *m = NULL;
-    if (!parse_hex_id(key, &id) || member_from_json(value, &m) != ERR_OK || m->id != id ||
+    if (!member_id_from_hex(key, &id) || member_from_json(value, &m) != ERR_OK || m->id != id ||
         l->c->n_members == CLUSTER_MEMBERS_MAX || find(l->c, id) != NULL) {
         member_free(m);
         return loading_damaged(l, BUCKET_MEMBERS, key);
     }
-    insert(l->c, m);
+    cluster_insert(l->c, m);
     return true;
 }
 
@@ -344,7 +311,7 @@ static bool load_removed(void *arg, struct slice key, struct slice value)
 {
     struct loading *l = arg;
     member_id id;
-    if (!parse_hex_id(key, &id) || find(l->c, id) != NULL)
+    if (!member_id_from_hex(key, &id) || find(l->c, id) != NULL)
         return loading_damaged(l, BUCKET_MEMBERS_REMOVED, key);
     raft_ids_add(&l->c->removed, id);
     return true;
@@ -359,7 +326,7 @@ static enum err parse_downgrade(struct slice text, char ret[CLUSTER_VERSION_MAX]
     const char *target = json_string_value(json_object_get(j, "target-version"));
     enum err e = json_is_boolean(enabled) ? ERR_OK : ERR_MALFORMED;
     if (json_is_true(enabled))
-        e = target != NULL ? parse_version(slice_str(target), ret) : ERR_MALFORMED;
+        e = target != NULL ? cluster_parse_version(slice_str(target), ret) : ERR_MALFORMED;
     json_decref(j);
     return e;
 }
@@ -369,27 +336,31 @@ static bool load_cluster_row(void *arg, struct slice key, struct slice value)
     struct loading *l = arg;
     enum err e = ERR_OK;
     if (slice_is(key, KEY_VERSION))
-        e = parse_version(value, l->c->version);
+        e = cluster_parse_version(value, l->c->version);
     else if (slice_is(key, KEY_DOWNGRADE))
         e = parse_downgrade(value, l->c->downgrade_target);
     return e == ERR_OK || loading_damaged(l, BUCKET_CLUSTER, key);
+}
+
+void cluster_adopt(struct cluster *c, struct cluster *fresh)
+{
+    struct cluster old = *c;
+    *c = *fresh;
+    c->learners_max = old.learners_max;
+    *fresh = old;
 }
 
 enum err cluster_load(struct cluster *c, struct kv_writer *w, struct why *why)
 {
     struct cluster *fresh = cluster_new(c->id);
     struct loading l = {fresh, why, ERR_OK};
-    fresh->learners_max = c->learners_max;
     w->ops->bucket_scan(w, BUCKET_MEMBERS, load_member, &l);
     if (l.e == ERR_OK)
         w->ops->bucket_scan(w, BUCKET_MEMBERS_REMOVED, load_removed, &l);
     if (l.e == ERR_OK)
         w->ops->bucket_scan(w, BUCKET_CLUSTER, load_cluster_row, &l);
-    if (l.e == ERR_OK) {
-        struct cluster old = *c;
-        *c = *fresh;
-        *fresh = old;
-    }
+    if (l.e == ERR_OK)
+        cluster_adopt(c, fresh);
     cluster_free(fresh);
     return l.e;
 }
@@ -397,8 +368,7 @@ enum err cluster_load(struct cluster *c, struct kv_writer *w, struct why *why)
 /* ---- other applied entries ------------------------------------------------------------------- */
 
 enum err cluster_set_attributes(struct cluster *c, member_id id, const char *name,
-                                const char *const *client_urls, size_t n_urls,
-                                struct kv_writer *w)
+                                const char *const *client_urls, size_t n_urls, struct kv_writer *w)
 {
     struct member *m = find(c, id);
     if (m == NULL)
@@ -419,9 +389,20 @@ enum err cluster_set_attributes(struct cluster *c, member_id id, const char *nam
     return ERR_OK;
 }
 
+enum err cluster_set_attributes_json(struct cluster *c, member_id id, struct slice json,
+                                     struct kv_writer *w)
+{
+    struct member *m = member_new(id, NULL, 0, false);
+    enum err e = member_read_attributes(m, json);
+    if (e == ERR_OK)
+        e = cluster_set_attributes(c, id, m->name, urls_view(&m->client_urls), m->client_urls.n, w);
+    member_free(m);
+    return e;
+}
+
 enum err cluster_set_version(struct cluster *c, const char *version, struct kv_writer *w)
 {
-    enum err e = parse_version(slice_str(version), c->version);
+    enum err e = cluster_parse_version(slice_str(version), c->version);
     if (e == ERR_OK)
         store_version(w, c);
     return e;
@@ -431,7 +412,7 @@ enum err cluster_set_downgrade(struct cluster *c, const char *target, struct kv_
 {
     enum err e = ERR_OK;
     if (target != NULL)
-        e = parse_version(slice_str(target), c->downgrade_target);
+        e = cluster_parse_version(slice_str(target), c->downgrade_target);
     else
         c->downgrade_target[0] = '\0';
     if (e == ERR_OK)
@@ -575,7 +556,7 @@ static void change_apply(struct cluster *c, struct change *ch)
     struct member *m = find(c, ch->id);
     switch (ch->kind) {
     case CHANGE_ADD:
-        insert(c, ch->m);
+        cluster_insert(c, ch->m);
         ch->m = NULL;
         break;
     case CHANGE_PROMOTE:
@@ -585,6 +566,8 @@ static void change_apply(struct cluster *c, struct change *ch)
         urls_fini(&m->peer_urls);
         m->peer_urls = ch->m->peer_urls;
         ch->m->peer_urls = (struct urls){NULL, 0};
+        if (c->version[0] != '\0' && !cluster_version_reached(c, 3, 5))
+            m->is_learner = ch->m->is_learner; /* as 3.4 does: a later promotion is refused alike */
         break;
     case CHANGE_REMOVE:
         remove_member(c, ch->id);

@@ -32,7 +32,8 @@ void cluster_free(struct cluster *c); /* NULL is fine */
 void cluster_check(const struct cluster *c);
 
 /* Replace members, removed ids, version and downgrade by what the buckets hold; the cluster id
- * stays. On ERR_DAMAGED nothing changes and `why` names the row. */
+ * and the number of learners allowed stay. On ERR_DAMAGED nothing changes and `why` names the row.
+ */
 MUST_USE enum err cluster_load(struct cluster *c, struct kv_writer *w, struct why *why);
 /* Make the buckets hold exactly this: rows of other members are removed. */
 void cluster_save(const struct cluster *c, struct kv_writer *w);
@@ -58,8 +59,14 @@ size_t cluster_n_learners(const struct cluster *c);
 
 /* Return the cluster version ("3.7.0"), or NULL while it is not decided. Lent. */
 const char *cluster_version(const struct cluster *c);
+/* True if the cluster version is decided and at least major.minor. */
+bool cluster_version_reached(const struct cluster *c, unsigned major, unsigned minor);
 /* Return the target of the downgrade under way, or NULL if there is none. Lent. */
 const char *cluster_downgrade_target(const struct cluster *c);
+static inline bool cluster_downgrade_enabled(const struct cluster *c)
+{
+    return cluster_downgrade_target(c) != NULL;
+}
 
 /* Append the JSON array of all members, by ascending id. */
 void cluster_add_json(const struct cluster *c, struct buf *out);
@@ -79,8 +86,10 @@ void cluster_change_remove(uint64_t change_id, member_id id, struct raft_conf_ch
  * ERR_TOO_LARGE at CLUSTER_MEMBERS_MAX, or ERR_MALFORMED for one that no member proposes. */
 MUST_USE enum err cluster_check_change(const struct cluster *c, const struct raft_conf_change *cc);
 
-/* Apply a committed change. If cluster_check_change refuses it, return its error, unchanged: the
- * entry then has no effect in raft either. Else write what changed to `w`. */
+/* Apply a committed change. An update replaces the peer URLs, and below cluster version 3.5 also
+ * makes a voter of a learner in this list (not in raft), as 3.4 does. If cluster_check_change
+ * refuses it, return its error, unchanged: the entry then has no effect in raft either. Else write
+ * what changed to `w`. */
 MUST_USE enum err cluster_apply_change(struct cluster *c, const struct raft_conf_change *cc,
                                        struct kv_writer *w);
 
@@ -97,7 +106,13 @@ MUST_USE enum err cluster_set_attributes(struct cluster *c, member_id id, const 
                                          const char *const *client_urls, size_t n_urls,
                                          struct kv_writer *w);
 
-/* The cluster agreed on a version: "major.minor.patch" in digits, else ERR_MALFORMED. */
+/* The same from the JSON {"name":"..","clientURLs":[..]}; ERR_MALFORMED if it cannot be read. */
+MUST_USE enum err cluster_set_attributes_json(struct cluster *c, member_id id, struct slice json,
+                                              struct kv_writer *w);
+
+/* The cluster agreed on a version: "major.minor.patch" in digits, else ERR_MALFORMED. It may be
+ * lower than before: that is how a downgrade goes on, and whether it may is the proposer's to say.
+ */
 MUST_USE enum err cluster_set_version(struct cluster *c, const char *version, struct kv_writer *w);
 
 /* A downgrade to `target` began, or with NULL ended. The target is a version as above. */

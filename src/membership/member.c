@@ -115,33 +115,99 @@ uint64_t cluster_id_make(sha1_fn sha1, const member_id *ids, size_t n)
     return sha1_head(sha1, &b);
 }
 
+struct slice member_id_hex(member_id id, char hex[MEMBER_HEX_SIZE])
+{
+    int n = snprintf(hex, MEMBER_HEX_SIZE, "%" PRIx64, id);
+    return slice_make(hex, (size_t)n);
+}
+
+/* Return the value of a hex digit, or 16. */
+static unsigned hex_value(uint8_t ch)
+{
+    if (ch >= '0' && ch <= '9')
+        return ch - (unsigned)'0';
+    return ch >= 'a' && ch <= 'f' ? ch - (unsigned)'a' + 10 : 16;
+}
+
+bool member_id_from_hex(struct slice text, member_id *ret)
+{
+    member_id id = 0;
+    if (text.n >= MEMBER_HEX_SIZE)
+        return false;
+    for (size_t i = 0; i < text.n; i++) {
+        unsigned digit = hex_value(text.p[i]);
+        if (digit == 16)
+            return false;
+        id = id << 4 | digit;
+    }
+    *ret = id;
+    return id != 0;
+}
+
 /* ---- to JSON ------------------------------------------------------------------------------- */
 
-static void add_urls(const struct urls *u, struct buf *out)
+static void add_urls(const char *const *urls, size_t n, struct buf *out)
 {
     buf_add_byte(out, '[');
-    for (size_t i = 0; i < u->n; i++) {
+    for (size_t i = 0; i < n; i++) {
         if (i > 0)
             buf_add_byte(out, ',');
-        json_add_string(out, u->v[i], strlen(u->v[i]));
+        json_add_string(out, urls[i], strlen(urls[i]));
     }
     buf_add_byte(out, ']');
 }
 
+/* Append the fields, each with a comma before it unless it is the first of its object. */
+static void add_name(struct buf *out, const char *name)
+{
+    if (out->p[out->n - 1] != '{')
+        buf_add_byte(out, ',');
+    buf_addf(out, "\"%s\":", name);
+}
+
+static void add_attributes(const char *name, const char *const *client_urls, size_t n_urls,
+                           struct buf *out)
+{
+    if (name[0] != '\0') {
+        add_name(out, "name");
+        json_add_string(out, name, strlen(name));
+    }
+    if (n_urls > 0) {
+        add_name(out, "clientURLs");
+        add_urls(client_urls, n_urls, out);
+    }
+}
+
+static void add_raft_attributes(const struct member *m, struct buf *out)
+{
+    add_name(out, "peerURLs");
+    add_urls(urls_view(&m->peer_urls), m->peer_urls.n, out);
+    if (m->is_learner) {
+        add_name(out, "isLearner");
+        buf_add_str(out, "true");
+    }
+}
+
 void member_add_json(const struct member *m, struct buf *out)
 {
-    buf_addf(out, "{\"id\":%" PRIu64 ",\"peerURLs\":", m->id);
-    add_urls(&m->peer_urls, out);
-    if (m->is_learner)
-        buf_add_str(out, ",\"isLearner\":true");
-    if (m->name[0] != '\0') {
-        buf_add_str(out, ",\"name\":");
-        json_add_string(out, m->name, strlen(m->name));
-    }
-    if (m->client_urls.n > 0) {
-        buf_add_str(out, ",\"clientURLs\":");
-        add_urls(&m->client_urls, out);
-    }
+    buf_addf(out, "{\"id\":%" PRIu64, m->id);
+    add_raft_attributes(m, out);
+    add_attributes(m->name, urls_view(&m->client_urls), m->client_urls.n, out);
+    buf_add_byte(out, '}');
+}
+
+void member_add_attributes(const char *name, const char *const *client_urls, size_t n_urls,
+                           struct buf *out)
+{
+    buf_add_byte(out, '{');
+    add_attributes(name, client_urls, n_urls, out);
+    buf_add_byte(out, '}');
+}
+
+void member_add_raft_attributes(const struct member *m, struct buf *out)
+{
+    buf_add_byte(out, '{');
+    add_raft_attributes(m, out);
     buf_add_byte(out, '}');
 }
 
@@ -196,9 +262,10 @@ static enum err read_text(const json_t *j, const char **ret)
     return ERR_OK;
 }
 
-/* Read a list of URLs that may be absent. */
+/* Replace `ret` by a list of URLs; one that is absent is empty. */
 static enum err read_urls(const json_t *j, struct urls *ret)
 {
+    urls_fini(ret);
     if (j == NULL || json_is_null(j))
         return ERR_OK;
     size_t n = json_array_size(j);
@@ -220,21 +287,44 @@ static enum err read_bool(const json_t *j, bool *ret)
     return j == NULL || json_is_null(j) || json_is_boolean(j) ? ERR_OK : ERR_MALFORMED;
 }
 
-static enum err read_member(const json_t *j, struct member **ret)
+static enum err read_attributes(const json_t *j, struct member *m)
 {
-    AUTO(member) struct member *m = member_new(0, NULL, 0, false);
     const char *name;
-    if (!json_is_object(j) || read_id(json_object_get(j, "id"), &m->id) != ERR_OK ||
-        read_urls(json_object_get(j, "peerURLs"), &m->peer_urls) != ERR_OK ||
-        read_bool(json_object_get(j, "isLearner"), &m->is_learner) != ERR_OK ||
-        read_text(json_object_get(j, "name"), &name) != ERR_OK ||
-        read_urls(json_object_get(j, "clientURLs"), &m->client_urls) != ERR_OK)
+    if (!json_is_object(j) || read_text(json_object_get(j, "name"), &name) != ERR_OK)
         return ERR_MALFORMED;
     free(m->name);
     m->name = xstrdup(name);
+    return read_urls(json_object_get(j, "clientURLs"), &m->client_urls);
+}
+
+static enum err read_raft_attributes(const json_t *j, struct member *m)
+{
+    if (!json_is_object(j) || read_bool(json_object_get(j, "isLearner"), &m->is_learner) != ERR_OK)
+        return ERR_MALFORMED;
+    return read_urls(json_object_get(j, "peerURLs"), &m->peer_urls);
+}
+
+static enum err read_member(const json_t *j, struct member **ret)
+{
+    AUTO(member) struct member *m = member_new(0, NULL, 0, false);
+    if (read_id(json_object_get(j, "id"), &m->id) != ERR_OK ||
+        read_raft_attributes(j, m) != ERR_OK || read_attributes(j, m) != ERR_OK)
+        return ERR_MALFORMED;
     *ret = m;
     m = NULL;
     return ERR_OK;
+}
+
+enum err member_read_attributes(struct member *m, struct slice json)
+{
+    AUTO(json) json_t *j = parse(json);
+    return read_attributes(j, m);
+}
+
+enum err member_read_raft_attributes(struct member *m, struct slice json)
+{
+    AUTO(json) json_t *j = parse(json);
+    return read_raft_attributes(j, m);
 }
 
 enum err member_from_json(struct slice text, struct member **ret)

@@ -61,8 +61,24 @@ member_id member_id_make(sha1_fn sha1, const char *const *peer_urls, size_t n, c
 /* Return the id of a cluster that starts with these members, in any order. */
 uint64_t cluster_id_make(sha1_fn sha1, const member_id *ids, size_t n);
 
+enum { MEMBER_HEX_SIZE = 17 }; /* with its NUL */
+
+/* Write the id as lower-case hex without leading zeros, and lend it. */
+struct slice member_id_hex(member_id id, char hex[MEMBER_HEX_SIZE]);
+/* Read such an id; false if it is none or 0. */
+bool member_id_from_hex(struct slice text, member_id *ret);
+
 /* Append the JSON of `m`. */
 void member_add_json(const struct member *m, struct buf *out);
+
+/* The two halves of it that upstream keeps apart: {"name":..,"clientURLs":[..]}, what the member
+ * publishes itself, and {"peerURLs":[..],"isLearner":true}, what the cluster decides. Reading
+ * replaces these fields of `m`; ERR_MALFORMED as below, with `m` to be thrown away. */
+void member_add_attributes(const char *name, const char *const *client_urls, size_t n_urls,
+                           struct buf *out);
+void member_add_raft_attributes(const struct member *m, struct buf *out);
+MUST_USE enum err member_read_attributes(struct member *m, struct slice json);
+MUST_USE enum err member_read_raft_attributes(struct member *m, struct slice json);
 
 /* Read the JSON of a member, owned. Unknown names are ignored. Fail with ERR_MALFORMED, also when
  * one of the limits above is passed or the id is missing or 0. */

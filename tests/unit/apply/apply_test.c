@@ -58,8 +58,7 @@ static void tells_what_was_there(void **state)
     del->range_end = req_open_end();
     del->prev_kv = true;
     assert_int_equal(RIG_APPLY(g, delete_range, del), ERR_OK);
-    const Etcdserverpb__DeleteRangeResponse *resp =
-        RESPONSE(g, Etcdserverpb__DeleteRangeResponse);
+    const Etcdserverpb__DeleteRangeResponse *resp = RESPONSE(g, Etcdserverpb__DeleteRangeResponse);
     assert_int_equal(resp->deleted, 2);
     assert_int_equal(resp->n_prev_kvs, 2);
     assert_true(pb_is(resp->prev_kvs[0]->value, "3"));
@@ -157,24 +156,60 @@ static void leases_follow_a_txn(void **state)
     assert_int_equal(lessor_lease_of(g->lessor, slice_str("a")), 0);
 }
 
-static void checkpoints_are_kept(void **state)
+static enum err do_checkpoint(struct rig *g, lease_id id, int64_t remaining)
 {
-    struct rig *g = *state;
-    struct lease_info info;
-    assert_int_equal(do_grant(g, 7, 60), ERR_OK);
     Etcdserverpb__LeaseCheckpoint c = ETCDSERVERPB__LEASE_CHECKPOINT__INIT;
     Etcdserverpb__LeaseCheckpoint *list[] = {&c};
     Etcdserverpb__LeaseCheckpointRequest r = ETCDSERVERPB__LEASE_CHECKPOINT_REQUEST__INIT;
     r.n_checkpoints = 1;
     r.checkpoints = list;
-    c.id = 7;
-    c.remaining_ttl = 20;
-    assert_int_equal(RIG_APPLY(g, lease_checkpoint, &r), ERR_OK);
+    c.id = id;
+    c.remaining_ttl = remaining;
+    return RIG_APPLY(g, lease_checkpoint, &r);
+}
+
+static int64_t checkpoint_of(struct rig *g, lease_id id)
+{
+    struct lease_info info;
+    assert_int_equal(lessor_get(g->lessor, id, 0, &info), ERR_OK);
+    return info.checkpoint_s;
+}
+
+static enum err do_version(struct rig *g, const char *version)
+{
+    Membershippb__ClusterVersionSetRequest r = MEMBERSHIPPB__CLUSTER_VERSION_SET_REQUEST__INIT;
+    r.ver = arena_strdup(g->req, version);
+    return RIG_APPLY(g, cluster_version_set, &r);
+}
+
+static void checkpoints_are_kept(void **state)
+{
+    struct rig *g = *state;
+    assert_int_equal(do_grant(g, 7, 60), ERR_OK);
+    applier_persist_checkpoints(g->applier, true);
+    assert_int_equal(do_checkpoint(g, 7, 20), ERR_OK);
     rig_reopen(g);
-    assert_int_equal(lessor_get(g->lessor, 7, 0, &info), ERR_OK);
-    assert_int_equal(info.checkpoint_s, 20);
-    c.id = 8; /* unknown: passed over */
-    assert_int_equal(RIG_APPLY(g, lease_checkpoint, &r), ERR_OK);
+    assert_int_equal(checkpoint_of(g, 7), 20);
+    assert_int_equal(do_checkpoint(g, 8, 20), ERR_OK); /* unknown: passed over */
+}
+
+static void checkpoints_are_stored_from_3_6_on(void **state)
+{
+    struct rig *g = *state;
+    assert_int_equal(do_grant(g, 7, 60), ERR_OK);
+    assert_int_equal(do_version(g, "3.5.0"), ERR_OK);
+    assert_int_equal(do_checkpoint(g, 7, 20), ERR_OK);
+    assert_int_equal(checkpoint_of(g, 7), 20);
+    rig_reopen(g);
+    assert_int_equal(checkpoint_of(g, 7), 0);
+    assert_int_equal(do_version(g, "3.6.0"), ERR_OK);
+    assert_int_equal(do_checkpoint(g, 7, 10), ERR_OK);
+    assert_int_equal(do_version(g, "3.5.0"), ERR_OK);
+    rig_reopen(g);
+    assert_int_equal(checkpoint_of(g, 7), 10);
+    assert_int_equal(do_checkpoint(g, 7, 0), ERR_OK);
+    rig_reopen(g);
+    assert_int_equal(checkpoint_of(g, 7), 0);
 }
 
 /* ---- alarms ---------------------------------------------------------------------------------- */
@@ -232,9 +267,8 @@ static void alarms_belong_to_members(void **state)
     assert_int_equal(resp->n_alarms, 3);
     assert_int_equal(resp->alarms[0]->memberid, 5);
     assert_true(resp->alarms[2]->memberid == UINT64_MAX);
-    assert_int_equal(applier_alarm_list(g->applier, ETCDSERVERPB__ALARM_TYPE__NOSPACE, g->resp)
-                         ->n_alarms,
-                     2);
+    assert_int_equal(
+        applier_alarm_list(g->applier, ETCDSERVERPB__ALARM_TYPE__NOSPACE, g->resp)->n_alarms, 2);
     rig_reopen(g);
     assert_int_equal(applier_alarms(g->applier), 1 << NOSPACE | 1 << CORRUPT);
     assert_int_equal(do_alarm(g, DEACTIVATE, 5, NOSPACE), ERR_OK); /* not raised by it */
@@ -278,6 +312,18 @@ static void compaction_is_checked(void **state)
     assert_int_equal(do_compact(g, 3), ERR_COMPACTED);
 }
 
+/* Clients cannot ask for it; a member whose bytes we apply could. */
+static void empty_keys_are_not_put(void **state)
+{
+    struct rig *g = *state;
+    Etcdserverpb__TxnRequest *t = req_txn(g->req);
+    txn_then(t, op_put(g->req, req_put(g->req, "a", "1")));
+    txn_then(t, op_put(g->req, req_put(g->req, "", "1")));
+    assert_int_equal(do_put(g, "", "1"), ERR_EMPTY_KEY);
+    assert_int_equal(do_txn(g, t), ERR_EMPTY_KEY);
+    assert_int_equal(g->r.rev, 1);
+}
+
 static void unknown_requests_have_no_effect(void **state)
 {
     struct rig *g = *state;
@@ -289,14 +335,39 @@ static void unknown_requests_have_no_effect(void **state)
 static void version_is_set(void **state)
 {
     struct rig *g = *state;
-    char version[] = "3.7.0", bad[] = "three";
-    Membershippb__ClusterVersionSetRequest r = MEMBERSHIPPB__CLUSTER_VERSION_SET_REQUEST__INIT;
-    r.ver = bad;
-    assert_int_equal(RIG_APPLY(g, cluster_version_set, &r), ERR_MALFORMED);
-    r.ver = version;
-    assert_int_equal(RIG_APPLY(g, cluster_version_set, &r), ERR_OK);
+    assert_int_equal(do_version(g, "three"), ERR_MALFORMED);
+    assert_int_equal(do_version(g, "3.7.0"), ERR_OK);
     assert_int_equal(g->r.what, APPLIED_CLUSTER_VERSION);
     assert_string_equal(cluster_version(g->cluster), "3.7.0");
+}
+
+static void downgrade_begins_and_ends(void **state)
+{
+    struct rig *g = *state;
+    struct why why;
+    char target[] = "3.6.0";
+    Membershippb__DowngradeInfoSetRequest r = MEMBERSHIPPB__DOWNGRADE_INFO_SET_REQUEST__INIT;
+    Etcdserverpb__DowngradeVersionTestRequest t =
+        ETCDSERVERPB__DOWNGRADE_VERSION_TEST_REQUEST__INIT;
+    assert_int_equal(do_version(g, "3.7.0"), ERR_OK);
+    r.enabled = true;
+    assert_int_equal(RIG_APPLY(g, downgrade_info_set, &r), ERR_MALFORMED);
+    assert_false(cluster_downgrade_enabled(g->cluster));
+    r.ver = target;
+    assert_int_equal(RIG_APPLY(g, downgrade_info_set, &r), ERR_OK);
+    assert_int_equal(g->r.what, APPLIED_DOWNGRADE);
+    assert_true(cluster_downgrade_enabled(g->cluster));
+    assert_string_equal(cluster_downgrade_target(g->cluster), "3.6.0");
+    assert_int_equal(do_version(g, "3.6.0"), ERR_OK);
+    assert_int_equal(RIG_APPLY(g, downgrade_version_test, &t), ERR_OK);
+    assert_int_equal(g->r.what, APPLIED_NOTHING_SPECIAL);
+    assert_int_equal(cluster_load(g->cluster, mem_backend_writer(g->backend), &why), ERR_OK);
+    assert_string_equal(cluster_version(g->cluster), "3.6.0");
+    assert_true(cluster_downgrade_enabled(g->cluster));
+    r.enabled = false;
+    assert_int_equal(RIG_APPLY(g, downgrade_info_set, &r), ERR_OK);
+    assert_false(cluster_downgrade_enabled(g->cluster));
+    assert_int_equal(g->r.rev, 1);
 }
 
 static void loads_what_was_stored(void **state)
@@ -379,13 +450,16 @@ int main(void)
         TEST(empty_lease_is_revoked_without_a_revision),
         TEST(leases_follow_a_txn),
         TEST(checkpoints_are_kept),
+        TEST(checkpoints_are_stored_from_3_6_on),
         TEST(no_space_refuses_what_grows),
         TEST(corruption_refuses_all_changes),
         TEST(alarms_belong_to_members),
         TEST(unknown_alarms_are_refused),
         TEST(compaction_is_checked),
+        TEST(empty_keys_are_not_put),
         TEST(unknown_requests_have_no_effect),
         TEST(version_is_set),
+        TEST(downgrade_begins_and_ends),
         TEST(loads_what_was_stored),
         TEST(damage_is_found_at_loading),
         TEST(quota_counts_puts_and_leases),

@@ -31,8 +31,7 @@ static inline ProtobufCBinaryData req_open_end(void)
 
 static inline Etcdserverpb__PutRequest *req_put(struct arena *a, const char *key, const char *value)
 {
-    Etcdserverpb__PutRequest *r =
-        REQ_NEW(a, Etcdserverpb__PutRequest, etcdserverpb__put_request);
+    Etcdserverpb__PutRequest *r = REQ_NEW(a, Etcdserverpb__PutRequest, etcdserverpb__put_request);
     r->key = req_bytes(key);
     r->value = req_bytes(value);
     return r;
@@ -144,23 +143,21 @@ enum {
 static inline void txn_if_number(struct arena *a, Etcdserverpb__TxnRequest *t, const char *key,
                                  int target, int result, int64_t number)
 {
-    Etcdserverpb__Compare *c =
-        txn_if(a, t, key, (Etcdserverpb__Compare__CompareTarget)target,
-               (Etcdserverpb__Compare__CompareResult)result);
+    Etcdserverpb__Compare *c = txn_if(a, t, key, (Etcdserverpb__Compare__CompareTarget)target,
+                                      (Etcdserverpb__Compare__CompareResult)result);
     c->version = number; /* all numbers share the place of this one */
-    c->target_union_case =
-        target == OF_VERSION  ? ETCDSERVERPB__COMPARE__TARGET_UNION_VERSION
-        : target == OF_CREATE ? ETCDSERVERPB__COMPARE__TARGET_UNION_CREATE_REVISION
-        : target == OF_MOD    ? ETCDSERVERPB__COMPARE__TARGET_UNION_MOD_REVISION
-                              : ETCDSERVERPB__COMPARE__TARGET_UNION_LEASE;
+    c->target_union_case = target == OF_VERSION ? ETCDSERVERPB__COMPARE__TARGET_UNION_VERSION
+                           : target == OF_CREATE
+                               ? ETCDSERVERPB__COMPARE__TARGET_UNION_CREATE_REVISION
+                           : target == OF_MOD ? ETCDSERVERPB__COMPARE__TARGET_UNION_MOD_REVISION
+                                              : ETCDSERVERPB__COMPARE__TARGET_UNION_LEASE;
 }
 
 static inline Etcdserverpb__Compare *txn_if_value(struct arena *a, Etcdserverpb__TxnRequest *t,
                                                   const char *key, int result, const char *value)
 {
-    Etcdserverpb__Compare *c =
-        txn_if(a, t, key, ETCDSERVERPB__COMPARE__COMPARE_TARGET__VALUE,
-               (Etcdserverpb__Compare__CompareResult)result);
+    Etcdserverpb__Compare *c = txn_if(a, t, key, ETCDSERVERPB__COMPARE__COMPARE_TARGET__VALUE,
+                                      (Etcdserverpb__Compare__CompareResult)result);
     c->value = req_bytes(value);
     c->target_union_case = ETCDSERVERPB__COMPARE__TARGET_UNION_VALUE;
     return c;

@@ -93,7 +93,8 @@ static inline enum err rig_apply(struct rig *g, const Etcdserverpb__InternalRaft
     arena_reset(g->resp);
     applier_apply(g->applier, req, 0, g->resp, &g->r);
     assert_true((g->r.err == ERR_OK) == (g->r.response != NULL) ||
-                req->cluster_version_set != NULL || req->cluster_member_attr_set != NULL);
+                req->cluster_version_set != NULL || req->cluster_member_attr_set != NULL ||
+                req->downgrade_info_set != NULL || req->downgrade_version_test != NULL);
     return g->r.err;
 }
 

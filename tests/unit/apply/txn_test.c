@@ -188,7 +188,7 @@ static void compare_without_a_target_value(void **state)
         int target;
         bool holds;
     } cases[] = {
-        {"full", OF_VALUE, false}, {"empty", OF_VALUE, true}, {"full", OF_VERSION, false},
+        {"full", OF_VALUE, false},  {"empty", OF_VALUE, true}, {"full", OF_VERSION, false},
         {"none", OF_VERSION, true}, {"full", OF_LEASE, true},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -129,10 +129,74 @@ static void a_checkpoint_is_what_a_promotion_starts_from(void **state)
     assert_int_equal(lessor_renew(l, 1, 2000, &ttl), ERR_OK);
     assert_int_equal(lessor_get(l, 1, 2000, &info), ERR_OK);
     assert_int_equal(info.remaining_ms, 100000);
+    assert_int_equal(info.checkpoint_s, 40); /* until the log says otherwise */
+    assert_int_equal(lessor_checkpoint(l, 1, 0), ERR_OK);
+    assert_int_equal(lessor_get(l, 1, 2000, &info), ERR_OK);
+    assert_int_equal(info.remaining_ms, 100000);
     assert_int_equal(info.checkpoint_s, 0);
     assert_int_equal(lessor_checkpoint(l, 2, INT64_MAX), ERR_OK);
     assert_int_equal(lessor_checkpoint(l, 1, -7), ERR_OK);
     lessor_check(l);
+    lessor_free(l);
+}
+
+static void checkpoints_are_due_every_interval(void **state)
+{
+    (void)state;
+    struct lessor *l = lessor_new(1);
+    struct lease_checkpoint due[4];
+    int64_t ttl;
+    assert_int_equal(lessor_load(l, 1, 1000, 0), ERR_OK);
+    assert_int_equal(lessor_load(l, 2, 300, 0), ERR_OK); /* not longer than the interval */
+    assert_true(lessor_next_checkpoint(l) == LESSOR_FOREVER);
+    assert_int_equal(lessor_checkpoints_due(l, 1000000, due, 4), 0);
+    lessor_promote(l, 0, 500);
+    assert_int_equal(lessor_next_checkpoint(l), 300000);
+    assert_int_equal(lessor_grant(l, 3, 301, 100000), ERR_OK);
+    lessor_check(l);
+
+    assert_int_equal(lessor_checkpoints_due(l, 299999, due, 4), 0);
+    assert_int_equal(lessor_checkpoints_due(l, 300000, due, 4), 1);
+    assert_int_equal(due[0].id, 1);
+    assert_int_equal(due[0].remaining_s, 701); /* 700.5, rounded up */
+    assert_int_equal(lessor_checkpoints_due(l, 300000, due, 4), 0);
+    assert_int_equal(lessor_next_checkpoint(l), 400000);
+
+    /* Renewed at this moment: there is nothing to tell. */
+    assert_int_equal(lessor_renew(l, 3, 400000, &ttl), ERR_OK);
+    assert_int_equal(lessor_checkpoints_due(l, 400000, due, 4), 0);
+    assert_int_equal(lessor_next_checkpoint(l), 600000);
+    assert_int_equal(lessor_checkpoints_due(l, 700000, due, 4), 2);
+    assert_int_equal(due[0].id, 1);
+    assert_int_equal(due[0].remaining_s, 301);
+    assert_int_equal(due[1].id, 3);
+    assert_int_equal(due[1].remaining_s, 1);
+    lessor_check(l);
+
+    /* 3 has run out, 1 is revoked. */
+    assert_int_equal(lessor_revoke(l, 1), ERR_OK);
+    assert_int_equal(lessor_checkpoints_due(l, 1000000, due, 4), 0);
+    assert_int_equal(lessor_next_checkpoint(l), 1300000);
+    lessor_demote(l);
+    assert_true(lessor_next_checkpoint(l) == LESSOR_FOREVER);
+    lessor_check(l);
+    lessor_free(l);
+}
+
+static void checkpoints_come_in_pieces(void **state)
+{
+    (void)state;
+    struct lessor *l = lessor_new(1);
+    struct lease_checkpoint due[2];
+    for (lease_id id = 1; id <= 5; id++)
+        assert_int_equal(lessor_load(l, id, 3600, 0), ERR_OK);
+    lessor_promote(l, 0, 0);
+    lessor_promote(l, 1000, 0); /* again: nothing is listed twice */
+    lessor_check(l);
+    assert_int_equal(lessor_checkpoints_due(l, 301000, due, 2), 2);
+    assert_int_equal(lessor_checkpoints_due(l, 301000, due, 2), 2);
+    assert_int_equal(lessor_checkpoints_due(l, 301000, due, 2), 1);
+    assert_int_equal(lessor_checkpoints_due(l, 301000, due, 2), 0);
     lessor_free(l);
 }
 
@@ -342,6 +406,8 @@ int main(void)
         cmocka_unit_test(expired_leases_are_reported_again_after_the_retry),
         cmocka_unit_test(many_expire_at_once),
         cmocka_unit_test(a_checkpoint_is_what_a_promotion_starts_from),
+        cmocka_unit_test(checkpoints_are_due_every_interval),
+        cmocka_unit_test(checkpoints_come_in_pieces),
         cmocka_unit_test(leases_are_listed_by_their_end),
         cmocka_unit_test(a_key_hangs_on_one_lease),
         cmocka_unit_test(lessor_is_the_table),

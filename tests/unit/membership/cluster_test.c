@@ -120,8 +120,8 @@ static void test_changes_as_the_log_carries_them(void **state)
     raft_conf_change_fini(&cc);
     cluster_change_promote(2, A, &cc);
     assert_int_equal(cc.changes[0].type, RAFT_CONF_ADD_NODE);
-    assert_true(slice_is(blob_slice(cc.context),
-                         "{\"id\":10,\"peerURLs\":null,\"isPromote\":true}"));
+    assert_true(
+        slice_is(blob_slice(cc.context), "{\"id\":10,\"peerURLs\":null,\"isPromote\":true}"));
     raft_conf_change_fini(&cc);
     cluster_change_remove(3, A, &cc);
     assert_int_equal(cc.changes[0].type, RAFT_CONF_REMOVE_NODE);
@@ -241,6 +241,50 @@ static void test_malformed_changes(void **state)
     assert_int_equal(apply_raw(f, RAFT_CONF_REMOVE_NODE, A, "x"), ERR_OK);
 }
 
+/* Contexts as 3.4.23 writes them into its log. */
+static void test_changes_of_3_4(void **state)
+{
+    struct fixture *f = *state;
+    member_id m2 = 1188962243032079554, y = 1695874103137544099;
+    /* At bootstrap the name is there before the member has published itself. */
+    assert_int_equal(apply_raw(f, RAFT_CONF_ADD_NODE, m2,
+                               "{\"id\":1188962243032079554,"
+                               "\"peerURLs\":[\"http://127.0.0.1:43857\"],\"name\":\"m2\"}"),
+                     ERR_OK);
+    assert_string_equal(cluster_find(f->c, m2)->name, "m2");
+    assert_int_equal(apply_raw(f, RAFT_CONF_ADD_LEARNER, y,
+                               "{\"id\":1695874103137544099,"
+                               "\"peerURLs\":[\"http://127.0.0.1:9\"],\"isLearner\":true}"),
+                     ERR_OK);
+    assert_int_equal(apply_raw(f, RAFT_CONF_UPDATE_NODE, y,
+                               "{\"id\":1695874103137544099,"
+                               "\"peerURLs\":[\"http://127.0.0.1:8\"]}"),
+                     ERR_OK);
+    assert_true(cluster_find(f->c, y)->is_learner);
+    assert_int_equal(apply_raw(f, RAFT_CONF_ADD_NODE, y,
+                               "{\"id\":1695874103137544099,\"peerURLs\":null,"
+                               "\"isPromote\":true}"),
+                     ERR_OK);
+    assert_false(cluster_find(f->c, y)->is_learner);
+    assert_int_equal(cluster_find(f->c, y)->peer_urls.n, 1);
+}
+
+/* An update makes a voter of a learner for members of 3.4, and they refuse to promote it then. What
+ * they refuse must not change raft's configuration here either. */
+static void test_update_as_in_3_4(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(add(f, A, "http://a:1", true), ERR_OK);
+    assert_int_equal(cluster_set_version(f->c, "3.5.0", f->w), ERR_OK);
+    assert_int_equal(update(f, A, "http://a:2"), ERR_OK);
+    assert_true(cluster_find(f->c, A)->is_learner);
+    assert_int_equal(cluster_set_version(f->c, "3.4.0", f->w), ERR_OK);
+    assert_int_equal(update(f, A, "http://a:3"), ERR_OK);
+    assert_false(cluster_find(f->c, A)->is_learner);
+    assert_row(f, BUCKET_MEMBERS, "a", "{\"id\":10,\"peerURLs\":[\"http://a:3\"]}");
+    assert_int_equal(promote(f, A), ERR_MEMBER_NOT_LEARNER);
+}
+
 static void test_members_are_bounded(void **state)
 {
     struct fixture *f = *state;
@@ -343,9 +387,40 @@ static void test_attributes(void **state)
                      ERR_MALFORMED);
 }
 
+static void test_attributes_from_json(void **state)
+{
+    static const char *const bad[] = {"", "null", "[]", "{\"name\":1}", "{\"clientURLs\":\"x\"}"};
+    struct fixture *f = *state;
+    assert_int_equal(cluster_set_attributes_json(f->c, A, slice_str("{}"), f->w),
+                     ERR_MEMBER_NOT_FOUND);
+    assert_int_equal(add(f, A, "http://a:1", false), ERR_OK);
+    const char *json = "{\"name\":\"a\",\"clientURLs\":[\"http://x:1\"]}";
+    assert_int_equal(cluster_set_attributes_json(f->c, A, slice_str(json), f->w), ERR_OK);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        assert_int_equal(cluster_set_attributes_json(f->c, A, slice_str(bad[i]), f->w),
+                         ERR_MALFORMED);
+    assert_row(f, BUCKET_MEMBERS, "a",
+               "{\"id\":10,\"peerURLs\":[\"http://a:1\"],\"name\":\"a\","
+               "\"clientURLs\":[\"http://x:1\"]}");
+    assert_int_equal(cluster_set_attributes_json(f->c, A, slice_str("{}"), f->w), ERR_OK);
+    assert_false(member_is_started(cluster_find(f->c, A)));
+}
+
+static void test_version_is_reached(void **state)
+{
+    struct fixture *f = *state;
+    assert_false(cluster_version_reached(f->c, 3, 0));
+    assert_int_equal(cluster_set_version(f->c, "3.10.0", f->w), ERR_OK);
+    assert_true(cluster_version_reached(f->c, 2, 99));
+    assert_true(cluster_version_reached(f->c, 3, 9));
+    assert_true(cluster_version_reached(f->c, 3, 10));
+    assert_false(cluster_version_reached(f->c, 3, 11));
+    assert_false(cluster_version_reached(f->c, 4, 0));
+}
+
 static void test_version(void **state)
 {
-    static const char *const bad[] = {"",       "3",     "3.7",      "3.7.",   ".3.7", "3..7",
+    static const char *const bad[] = {"",        "3",     "3.7",    "3.7.",   ".3.7", "3..7",
                                       "3.7.0.1", "3.7.x", "v3.7.0", "3.7.0 ", "\xff"};
     struct fixture *f = *state;
     assert_null(cluster_version(f->c));
@@ -463,11 +538,15 @@ int main(void)
         T(test_update),
         T(test_remove_leaves_a_tombstone),
         T(test_malformed_changes),
+        T(test_changes_of_3_4),
+        T(test_update_as_in_3_4),
         T(test_members_are_bounded),
         T(test_quorum_when_adding),
         T(test_quorum_when_removing),
         T(test_quorum_when_promoting),
         T(test_attributes),
+        T(test_attributes_from_json),
+        T(test_version_is_reached),
         T(test_version),
         T(test_load_gives_what_was_applied),
         T(test_save_replaces_rows),
