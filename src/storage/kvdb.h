@@ -60,6 +60,10 @@ struct kv_writer *kvdb_writer(struct kvdb *db);
 /* Start the transaction. An error is remembered for kvdb_commit(). */
 void kvdb_begin(struct kvdb *db);
 
+/* The same for a transaction that replaces everything: all rows and buckets are gone in it, and
+ * what space they took. It is durable when its kvdb_commit() returns. */
+void kvdb_begin_anew(struct kvdb *db);
+
 /* Commit. Return the first error since kvdb_begin() if there was one; the transaction is then
  * rolled back, and the same error comes back from every later commit: stop the process. */
 MUST_USE enum err kvdb_commit(struct kvdb *db, struct why *why);

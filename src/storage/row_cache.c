@@ -162,12 +162,17 @@ struct row_cache *row_cache_new(struct kv_reader *inner, size_t bytes_max)
     return c;
 }
 
+void row_cache_clear(struct row_cache *c)
+{
+    for (size_t i = 0; i < c->n_sets * WAYS; i++)
+        drop(c, &c->sets[i / WAYS], i % WAYS);
+}
+
 void row_cache_free(struct row_cache *c)
 {
     if (c == NULL)
         return;
-    for (size_t i = 0; i < c->n_sets * WAYS; i++)
-        drop(c, &c->sets[i / WAYS], i % WAYS);
+    row_cache_clear(c);
     free(c->sets);
     free(c);
 }

@@ -15,6 +15,9 @@ struct row_cache;
 struct row_cache *row_cache_new(struct kv_reader *inner, size_t bytes_max);
 void row_cache_free(struct row_cache *c); /* NULL is fine */
 
+/* Forget all: the rows are of a history that was replaced. */
+void row_cache_clear(struct row_cache *c);
+
 /* Lend the reader: `get` goes through the cache, `scan` past it. A row is lent until the next call. */
 struct kv_reader *row_cache_reader(struct row_cache *c);
 

@@ -4,12 +4,7 @@
  * written, and its first key and number become an item of the level above. So the pages of all
  * levels come out mixed, in the order in which they fill, and one page a level is all that is in
  * memory.
- *
- * An item is a 16-byte element in the page's array, and its bytes behind the array:
- *   leaf    u32 flags (1: a bucket) | u32 pos | u32 key size | u32 value size
- *   branch  u32 pos | u32 key size | u64 page
- * where pos is counted from the element itself. A bucket is an item of the root tree; its value is
- * u64 root page | u64 0, and if the root page is 0, the bucket's only leaf follows as it is.
+ * An item is an element in the page's array, and its bytes behind the array; see bbolt.h.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "storage/snapshot_file.h"
 
@@ -24,24 +19,16 @@
 
 #include "base/crc32c.h"
 #include "iface/kv_wire.h"
+#include "storage/bbolt.h"
 #include "storage/data_dir.h"
 
 enum {
-    HEADER_SIZE = 16,
-    ELEMENT_SIZE = 16,
-    BUCKET_HEADER_SIZE = 16,
     INLINE_MAX = SNAPSHOT_PAGE_SIZE / 4,
-    KEY_MAX = 32768, /* bbolt's limits */
-    VALUE_MAX = INT32_MAX - 1,
     LEVELS_MAX = 16,
     WRITE_SIZE = 256 * 1024,
-    PAGE_BRANCH = 1,
-    PAGE_LEAF = 2,
-    PAGE_META = 4,
-    ITEM_BUCKET = 1,
 };
 
-static const char key_bucket[] = "key";
+static const char key_bucket[] = BBOLT_KEY_BUCKET;
 
 static const char *const bucket_names[] = {
     BUCKET_ALARM, BUCKET_AUTH,  BUCKET_AUTH_ROLES, BUCKET_AUTH_USERS,      BUCKET_CLUSTER,
@@ -100,8 +87,8 @@ struct out {
 static void out_fail(struct out *o, enum err e, const char *doing, int code)
 {
     if (o->error == ERR_OK)
-        o->error = why_set(o->why, e, "%s the snapshot: %s", doing,
-                           code ? strerror(code) : err_text(e));
+        o->error =
+            why_set(o->why, e, "%s the snapshot: %s", doing, code ? strerror(code) : err_text(e));
 }
 
 static void out_pwrite(struct out *o, const uint8_t *p, size_t n, uint64_t at)
@@ -176,7 +163,7 @@ struct page {
 
 static size_t page_size(const struct page *p)
 {
-    return HEADER_SIZE + p->n * ELEMENT_SIZE + p->bytes.n;
+    return BBOLT_HEADER_SIZE + p->n * BBOLT_ELEMENT_SIZE + p->bytes.n;
 }
 
 static void page_add(struct page *p, const struct item *item, struct slice key, struct slice value)
@@ -211,10 +198,10 @@ static struct slice page_first_key(const struct page *p)
 static void page_encode(const struct page *p, uint64_t id, uint64_t overflow, struct buf *b)
 {
     add_page_header(b, id, p->flags, p->n, overflow);
-    size_t pos = p->n * ELEMENT_SIZE;
-    for (size_t i = 0; i < p->n; i++, pos -= ELEMENT_SIZE) {
+    size_t pos = p->n * BBOLT_ELEMENT_SIZE;
+    for (size_t i = 0; i < p->n; i++, pos -= BBOLT_ELEMENT_SIZE) {
         const struct item *item = &p->items[i];
-        if (p->flags == PAGE_LEAF) {
+        if (p->flags == BBOLT_LEAF) {
             add_le32(b, item->flags);
             add_le32(b, (uint32_t)pos);
             add_le32(b, item->key_n);
@@ -258,7 +245,7 @@ static void tree_init(struct tree *t, struct out *o)
 {
     *t = (struct tree){.out = o};
     for (size_t i = 0; i < LEVELS_MAX; i++)
-        t->levels[i].flags = i == 0 ? PAGE_LEAF : PAGE_BRANCH;
+        t->levels[i].flags = i == 0 ? BBOLT_LEAF : BBOLT_BRANCH;
 }
 
 static void tree_fini(struct tree *t)
@@ -299,7 +286,7 @@ static void tree_put(struct tree *t, size_t level, const struct item *item, stru
 {
     invariant(level < LEVELS_MAX); /* a branch has two children at least, and mostly a hundred */
     struct page *p = &t->levels[level];
-    bool fits = page_size(p) + ELEMENT_SIZE + key.n + value.n <= SNAPSHOT_PAGE_SIZE;
+    bool fits = page_size(p) + BBOLT_ELEMENT_SIZE + key.n + value.n <= SNAPSHOT_PAGE_SIZE;
     if (!fits && level == 0 && p->n >= 1)
         tree_write_page(t, level);
     else if (!fits && level != 0 && p->n >= 3)
@@ -321,7 +308,7 @@ static uint64_t tree_finish(struct tree *t)
 static bool add_to_tree(void *arg, struct slice key, struct slice value)
 {
     struct tree *t = arg;
-    if (key.n == 0 || key.n > KEY_MAX || value.n > VALUE_MAX) {
+    if (key.n == 0 || key.n > BBOLT_KEY_MAX || value.n > BBOLT_VALUE_MAX) {
         out_fail(t->out, key.n == 0 ? ERR_DAMAGED : ERR_TOO_LARGE, "put a row into", 0);
         return false;
     }
@@ -348,7 +335,7 @@ static enum err write_bucket(struct kvdb_reader *r, const char *name, struct out
         if (is_inline)
             page_encode(leaf, 0, 0, &value);
         struct slice key = slice_str(name);
-        struct item item = {ITEM_BUCKET, (uint32_t)key.n, (uint32_t)value.n, 0};
+        struct item item = {BBOLT_ITEM_BUCKET, (uint32_t)key.n, (uint32_t)value.n, 0};
         tree_put(root, 0, &item, key, buf_slice(&value));
     }
     tree_fini(&t);
@@ -357,30 +344,22 @@ static enum err write_bucket(struct kvdb_reader *r, const char *name, struct out
 
 /* ---- metas ---------------------------------------------------------------------------------- */
 
-static uint64_t fnv1a(const uint8_t *p, size_t n)
-{
-    uint64_t h = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ p[i]) * 0x100000001b3u;
-    return h;
-}
-
 /* Append meta page `id`; the one with the higher transaction is the one that counts. */
 static void add_meta(struct buf *b, uint64_t id, uint64_t root, uint64_t pages)
 {
     size_t start = b->n;
-    add_page_header(b, id, PAGE_META, 0, 0);
+    add_page_header(b, id, BBOLT_META, 0, 0);
     size_t body = b->n;
-    add_le32(b, 0xed0cdaedu);
-    add_le32(b, 2); /* version */
+    add_le32(b, BBOLT_MAGIC);
+    add_le32(b, BBOLT_VERSION);
     add_le32(b, SNAPSHOT_PAGE_SIZE);
     add_le32(b, 0); /* flags */
     add_le64(b, root);
-    add_le64(b, 0);          /* sequence */
-    add_le64(b, UINT64_MAX); /* the list of free pages is not stored */
+    add_le64(b, 0); /* sequence */
+    add_le64(b, BBOLT_NO_FREE_LIST);
     add_le64(b, pages);
     add_le64(b, 2 - id); /* transaction */
-    add_le64(b, fnv1a(b->p + body, b->n - body));
+    add_le64(b, bbolt_sum(b->p + body, b->n - body));
     size_t padding = SNAPSHOT_PAGE_SIZE - (b->n - start);
     memset(buf_reserve(b, padding), 0, padding);
     b->n += padding;

@@ -1,0 +1,79 @@
+/* storage/snapshot_restore.c -- all of a snapshot into kv.db, in one transaction.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "storage/snapshot_reader.h"
+
+enum {
+    ROWS_A_QUESTION = 1024,           /* between two questions whether to go on */
+    ROW_SIZE_MAX = 900 * 1000 * 1000, /* SQLite takes 10^9 */
+};
+
+struct restore {
+    const struct snapshot_restore *how;
+    struct kv_writer *w;
+    const char *bucket; /* being copied */
+    uint64_t n;
+    enum err error;
+};
+
+/* Before a row is written: may it be? */
+static bool goes_on(struct restore *r, struct slice key, struct slice value)
+{
+    if (key.n + value.n > ROW_SIZE_MAX)
+        r->error = ERR_TOO_LARGE;
+    else if (r->n++ % ROWS_A_QUESTION == 0 && r->how->go_on != NULL && !r->how->go_on(r->how->arg))
+        r->error = ERR_CLOSED;
+    return r->error == ERR_OK;
+}
+
+static bool copy_row(void *arg, const struct kv_row *row)
+{
+    struct restore *r = arg;
+    if (!goes_on(r, row->key, row->value))
+        return false;
+    r->w->ops->put(r->w, row);
+    if (r->how->row != NULL)
+        r->how->row(r->how->arg, row);
+    return true;
+}
+
+static bool copy_pair(void *arg, struct slice key, struct slice value)
+{
+    struct restore *r = arg;
+    if (!goes_on(r, key, value))
+        return false;
+    r->w->ops->bucket_put(r->w, r->bucket, key, value);
+    return true;
+}
+
+static enum err copy_all(const struct snapshot_reader *s, struct restore *r, struct why *why)
+{
+    static const char *const buckets[] = {
+        BUCKET_ALARM, BUCKET_AUTH,    BUCKET_AUTH_ROLES,      BUCKET_AUTH_USERS, BUCKET_CLUSTER,
+        BUCKET_LEASE, BUCKET_MEMBERS, BUCKET_MEMBERS_REMOVED, BUCKET_META,
+    };
+    enum err e = snapshot_reader_rows(s, copy_row, r, why);
+    for (size_t i = 0; i < ARRAY_LEN(buckets) && e == ERR_OK && r->error == ERR_OK; i++) {
+        r->bucket = buckets[i];
+        e = snapshot_reader_scan(s, r->bucket, copy_pair, r, why);
+    }
+    if (e == ERR_OK && r->error != ERR_OK)
+        e = why_set(why, r->error, "restore the snapshot: %s", err_text(r->error));
+    return e;
+}
+
+enum err snapshot_restore(const struct snapshot_reader *s, struct kvdb *db,
+                          const struct snapshot_restore *how, struct why *why)
+{
+    struct restore r = {.how = how, .w = kvdb_writer(db)};
+    kvdb_begin_anew(db);
+    enum err e = copy_all(s, &r, why);
+    if (e != ERR_OK) {
+        kvdb_rollback(db);
+        return e;
+    }
+    if (how->local != NULL)
+        how->local(how->arg, r.w);
+    return kvdb_commit(db, why);
+}
