@@ -10,8 +10,10 @@
 #include "base/json_text.h"
 #include "base/log.h"
 #include "loop/clock.h"
+#include "pb/etcdserverpb.pb-c.h"
 
 #define CALL_MAGIC 0x63616c6cu
+#define HEALTH_SERVICE "grpc.health.v1.Health"
 
 enum {
     COPY_MAX = 8 * 1024,       /* larger answers are shared with the transport */
@@ -77,6 +79,25 @@ void call_release(struct call *c)
     api_loop_release(l);
 }
 
+/* ---- what a learner serves ---------------------------------------------------------------------- */
+
+/* Streams: only the snapshot. */
+static bool learner_streams(const struct api_method *m)
+{
+    return strcmp(m->name, "Snapshot") == 0 || strcmp(m->service, HEALTH_SERVICE) == 0;
+}
+
+/* Of the rest: its status, and what it has for those who do not mind that it may be old. */
+static bool learner_answers(const struct api_method *m, const ProtobufCMessage *msg)
+{
+    if (m->kind != METHOD_UNARY)
+        return true;
+    if (m->request == &etcdserverpb__range_request__descriptor)
+        return ((const Etcdserverpb__RangeRequest *)(const void *)msg)->serializable;
+    return m->request == &etcdserverpb__status_request__descriptor ||
+           strcmp(m->service, HEALTH_SERVICE) == 0;
+}
+
 /* ---- admission ------------------------------------------------------------------------------- */
 
 /* What upstream's interceptors look at before any handler runs. */
@@ -86,6 +107,9 @@ static enum err call_admit(struct call *c)
     if (version.p != NULL && !utf8_is_valid(version))
         return ERR_INVALID_API_VERSION;
     stats_client_request(c->method, version);
+    if (c->method->kind != METHOD_UNARY && server_is_learner(c->loop->server) &&
+        !learner_streams(c->method))
+        return ERR_NOT_SUPPORTED_FOR_LEARNER;
     if (!slice_is(c->transport->metadata(c, "hasleader"), "true"))
         return ERR_OK;
     if (!server_has_leader(c->loop->server))
@@ -136,6 +160,8 @@ static void call_handle(struct call *c, const ProtobufCMessage *msg)
     stats_received(c->method, c->request_bytes);
     if (c->method->is_write && c->request_bytes + RAFT_REQUEST_EXTRA > c->loop->cfg->max_request_bytes)
         call_fail(c, ERR_REQUEST_TOO_LARGE);
+    else if (server_is_learner(c->loop->server) && !learner_answers(c->method, msg))
+        call_fail(c, ERR_NOT_SUPPORTED_FOR_LEARNER);
     else
         c->method->message(c, msg);
 }

@@ -1,4 +1,4 @@
-/* config/cluster.c -- "NAME=URL,...": the members of a new cluster.
+/* config/cluster.c -- "NAME=URL,...": the members that a cluster begins with.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
@@ -70,32 +70,15 @@ void initial_cluster_free(struct config_member *members, size_t n)
     free(members);
 }
 
-/* ---- what must hold at the first start ---------------------------------------------------- */
+/* ---- what must hold of a member without data --------------------------------------------- */
 
-static const struct config_member *find_member(const struct config *c, const char *name)
+const struct config_member *config_self(const struct config *c)
 {
     for (size_t i = 0; i < c->n_members; i++) {
-        if (strcmp(c->members[i].name, name) == 0)
+        if (strcmp(c->members[i].name, c->name) == 0)
             return &c->members[i];
     }
     return NULL;
-}
-
-/* "localhost" and its address are the same place. */
-static bool url_same_place(const struct url *a, const struct url *b)
-{
-    if (a->scheme != b->scheme || url_is_unix(a))
-        return strcmp(a->text, b->text) == 0;
-    return strcmp(url_bind_host(a), url_bind_host(b)) == 0 && strcmp(a->port, b->port) == 0;
-}
-
-static bool url_list_has(const struct url_list *l, const struct url *u)
-{
-    for (size_t i = 0; i < l->n; i++) {
-        if (url_same_place(&l->items[i], u))
-            return true;
-    }
-    return false;
 }
 
 /* Append the URLs of `a` that `b` lacks, each behind `prefix`. */
@@ -103,7 +86,7 @@ static void add_missing(struct buf *out, const struct url_list *a, const struct 
                         const char *prefix)
 {
     for (size_t i = 0; i < a->n; i++) {
-        if (!url_list_has(b, &a->items[i]))
+        if (!url_list_has_place(b, &a->items[i]))
             buf_addf(out, "%s%s%s", out->n ? "," : "", prefix, a->items[i].text);
     }
 }
@@ -157,16 +140,22 @@ static bool members_share_url(const struct config *c)
     return twin;
 }
 
-enum err cluster_check_bootstrap(const struct config *c, struct why *why)
+enum err config_check_bootstrap(const struct config *c, struct why *why)
 {
     if (c->n_members == 0)
         return why_set(why, ERR_INVALID, "initial cluster unset and no discovery endpoints found");
-    const struct config_member *self = find_member(c, c->name);
+    const struct config_member *self = config_self(c);
     if (!self)
         return why_set(why, ERR_INVALID,
                        "couldn't find local name \"%.256s\" in the initial cluster configuration",
                        c->name);
-    enum err e = check_advertised(c, self, why);
+    enum err e = members_check_supported(c, why);
+    if (e == ERR_OK && strcmp(c->initial_cluster_state, "existing") == 0 && c->n_members == 1)
+        return why_set(why, ERR_INVALID,
+                       "--initial-cluster-state=existing needs the other members in "
+                       "--initial-cluster, as \"etcdctl member add\" prints it");
+    if (e == ERR_OK)
+        e = check_advertised(c, self, why);
     if (e == ERR_OK && members_share_url(c))
         return why_set(why, ERR_INVALID, "initial cluster %s has duplicate url",
                        c->initial_cluster);

@@ -3,7 +3,6 @@
 #include "config/config.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "config/gates.h"
 #include "config/loader.h"
@@ -83,15 +82,6 @@ static enum err sources_read(struct loader *l)
     return *l->config_file ? yaml_read(l, l->config_file) : ERR_OK;
 }
 
-/* What is only asked of a new cluster is not asked of a member that has data. */
-static bool has_data(const struct config *c)
-{
-    char *path = xasprintf("%s/member", c->data_dir);
-    bool is = access(path, F_OK) == 0;
-    free(path);
-    return is;
-}
-
 static enum err values_check(struct loader *l)
 {
     struct config *c = l->cfg;
@@ -105,10 +95,10 @@ static enum err values_check(struct loader *l)
         e = config_derive(l);
     if (e == ERR_OK)
         e = config_check_supported(l);
-    if (e != ERR_OK || has_data(c))
+    if (e != ERR_OK || l->has_data)
         return e;
     l->blame = "initial-cluster";
-    return cluster_check_bootstrap(c, &l->why);
+    return config_check_bootstrap(c, &l->why);
 }
 
 /* For --check-config, say as well where the value stands that a check is about. */

@@ -188,7 +188,8 @@ struct config {
     char *env_file;    /* the etcd.conf that was read or looked for; "" if none */
 
     /* ---- what follows from the above ---- */
-    struct config_member *members; /* of initial_cluster, sorted by name */
+    struct config_member *members; /* of initial_cluster, sorted by name; where there are data,
+                                    * perhaps none */
     size_t n_members;
     enum config_compaction_mode compaction_mode;
     msec compaction_period_ms;    /* for periodic */
@@ -246,6 +247,14 @@ struct config_input {
 MUST_USE enum config_result config_load(const struct config_input *in, struct config **ret_cfg,
                                         struct config_outcome *out);
 void config_free(struct config *c); /* NULL is fine */
+
+/* Return the member of --initial-cluster that has our name, or NULL. */
+const struct config_member *config_self(const struct config *c);
+
+/* Check what must hold of --initial-cluster when a member without data makes a cluster, or joins
+ * one: that it is there, that `c->name` is in it with the advertised URLs, and that no URL is given
+ * twice. Fail with ERR_INVALID. */
+MUST_USE enum err config_check_bootstrap(const struct config *c, struct why *why);
 
 /* Append the text of --help, of the usage after a wrong flag, or each effective value of `c`. */
 void config_add_help(struct buf *b);

@@ -3,10 +3,11 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "config/loader.h"
 
-#define QUOTA_DEFAULT ((int64_t)2 << 30)
+#define QUOTA_DEFAULT       ((int64_t)2 << 30)
 #define QUOTA_SUGGESTED_MAX ((int64_t)8 << 30)
 
 enum {
@@ -171,8 +172,12 @@ static enum err derive_cluster(struct loader *l)
     else if (is_default && strcmp(c->name, "default") != 0)
         string_replace(&c->initial_cluster, cluster_of_self(c));
     l->blame = "initial-cluster";
-    if (cluster_parse(c->initial_cluster, &c->members, &c->n_members, &reason) != ERR_OK)
+    if (cluster_parse(c->initial_cluster, &c->members, &c->n_members, &reason) == ERR_OK)
+        return ERR_OK;
+    if (!l->has_data)
         return why_set(&l->why, ERR_INVALID, "error setting up initial cluster: %s", reason.text);
+    note_add(l, LOG_WARN_, "--initial-cluster is ignored, for the member has data: %s",
+             reason.text);
     return ERR_OK;
 }
 
@@ -191,6 +196,9 @@ static enum err derive_words(struct loader *l)
         string_replace(&c->data_dir, xasprintf("%s.etcd", c->name));
         note_add(l, LOG_WARN_, "'data-dir' was empty; using default %s", c->data_dir);
     }
+    char *member_dir = xasprintf("%s/member", c->data_dir);
+    l->has_data = access(member_dir, F_OK) == 0;
+    free(member_dir);
     return ERR_OK;
 }
 

@@ -9,9 +9,9 @@
 
 /* X(name, field, default, stage) */
 #define GATES_TABLE(X)                                                                             \
-    X("CompactHashCheck", compact_hash_check, "false", "ALPHA")                                    \
+    X("CompactHashCheck", compact_hash_check, "true", "ALPHA")                                     \
     X("FastLeaseKeepAlive", fast_lease_keep_alive, "true", "BETA")                                 \
-    X("InitialCorruptCheck", initial_corrupt_check, "false", "ALPHA")                              \
+    X("InitialCorruptCheck", initial_corrupt_check, "true", "ALPHA")                               \
     X("LeaseCheckpoint", lease_checkpoint, "false", "ALPHA")                                       \
     X("LeaseCheckpointPersist", lease_checkpoint_persist, "false", "ALPHA")                        \
     X("PriorityRequest", priority_request, "false", "ALPHA")                                       \

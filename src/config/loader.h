@@ -31,6 +31,7 @@ struct loader {
     const char *config_file; /* lent by a setting; "" if none */
     int yaml_nodes;          /* visited so far */
     bool want_help, want_version, want_check;
+    bool has_data; /* the data folder is there: the configuration says nothing of the cluster */
 };
 
 void note_add(struct loader *l, enum log_level level, const char *fmt, ...) PRINTF_LIKE(3, 4);
@@ -88,14 +89,13 @@ MUST_USE enum err config_derive(struct loader *l);
 MUST_USE enum err cluster_parse(const char *text, struct config_member **ret_members, size_t *ret_n,
                                 struct why *why);
 void initial_cluster_free(struct config_member *members, size_t n);
-/* Check what must hold when a new cluster is made. */
-MUST_USE enum err cluster_check_bootstrap(const struct config *c, struct why *why);
 
 /* validate.c: check what the values must be among each other. */
 MUST_USE enum err config_validate(struct loader *l);
 
-/* supported.c: fail on what this build does not have. */
+/* supported.c: fail on what this build does not have; the second for the members' URLs. */
 MUST_USE enum err config_check_supported(struct loader *l);
+MUST_USE enum err members_check_supported(const struct config *c, struct why *why);
 
 /* report.c: append each effective value with its source. */
 void config_add_effective(const struct loader *l, struct buf *b);

@@ -35,36 +35,43 @@ static const struct absent {
     {"discovery-endpoints", "", "Discovery"},
     {"discovery-srv", "", "Discovery"},
     {"discovery-proxy", "", "Discovery"},
-    {"initial-cluster-state", "new", "Joining an existing cluster"},
     {"enable-v2", "false", "The v2 API"},
     {"proxy", "off", "The v2 proxy"},
 };
 
-static enum err refuse(struct loader *l, const char *what, const char *option, const char *value)
+static enum err refuse(struct why *why, const char *what, const char *option, const char *value)
 {
-    l->blame = option;
-    return why_set(&l->why, ERR_INVALID, "%s is not available in this build yet: --%s=%.256s", what,
+    return why_set(why, ERR_INVALID, "%s is not available in this build yet: --%s=%.256s", what,
                    option, value);
 }
 
 static enum err check_absent(struct loader *l, const struct absent *a)
 {
+    l->blame = a->option;
     const struct option_alias *alias;
     const struct option *o = option_find(slice_str(a->option), &alias);
     invariant(o != NULL);
     AUTO(buf) struct buf b = BUF_INIT;
     option_format(o, l->cfg, &b);
     return slice_is(buf_slice(&b), a->unwanted) ? ERR_OK
-                                                : refuse(l, a->what, a->option, buf_cstr(&b));
+                                                : refuse(&l->why, a->what, a->option, buf_cstr(&b));
 }
 
-static enum err check_urls(struct loader *l, const char *option, const struct url_list *urls)
+static enum err check_urls(const char *option, const struct url_list *urls, struct why *why)
 {
     for (size_t i = 0; i < urls->n; i++) {
         if (url_is_tls(&urls->items[i]))
-            return refuse(l, "TLS", option, urls->items[i].text);
+            return refuse(why, "TLS", option, urls->items[i].text);
     }
     return ERR_OK;
+}
+
+enum err members_check_supported(const struct config *c, struct why *why)
+{
+    enum err e = ERR_OK;
+    for (size_t i = 0; i < c->n_members && e == ERR_OK; i++)
+        e = check_urls("initial-cluster", &c->members[i].peer_urls, why);
+    return e;
 }
 
 static enum err check_schemes(struct loader *l)
@@ -82,7 +89,8 @@ static enum err check_schemes(struct loader *l)
         {"advertise-client-urls", &c->advertise_client_urls},
     };
     for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
-        enum err e = check_urls(l, lists[i].option, lists[i].urls);
+        l->blame = lists[i].option;
+        enum err e = check_urls(l->blame, lists[i].urls, &l->why);
         if (e != ERR_OK)
             return e;
     }
@@ -97,10 +105,9 @@ enum err config_check_supported(struct loader *l)
         if (e != ERR_OK)
             return e;
     }
+    l->blame = "auth-token";
     if (strcmp(c->auth_token, "jwt") == 0 ||
         slice_starts_with(slice_str(c->auth_token), slice_str("jwt,")))
-        return refuse(l, "JWT", "auth-token", c->auth_token);
-    if (c->n_members > 1)
-        return refuse(l, "A cluster of several members", "initial-cluster", c->initial_cluster);
+        return refuse(&l->why, "JWT", l->blame, c->auth_token);
     return check_schemes(l);
 }

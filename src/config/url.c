@@ -195,6 +195,30 @@ const char *url_bind_host(const struct url *u)
     return strcasecmp(u->host, "localhost") == 0 ? "127.0.0.1" : u->host;
 }
 
+bool url_same_place(const struct url *a, const struct url *b)
+{
+    if (a->scheme != b->scheme || url_is_unix(a))
+        return strcmp(a->text, b->text) == 0;
+    return strcmp(url_bind_host(a), url_bind_host(b)) == 0 && strcmp(a->port, b->port) == 0;
+}
+
+bool url_list_has_place(const struct url_list *l, const struct url *u)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        if (url_same_place(&l->items[i], u))
+            return true;
+    }
+    return false;
+}
+
+bool url_list_same_places(const struct url_list *a, const struct url_list *b)
+{
+    bool same = a->n == b->n;
+    for (size_t i = 0; same && i < a->n; i++)
+        same = url_list_has_place(b, &a->items[i]) && url_list_has_place(a, &b->items[i]);
+    return same;
+}
+
 int url_port(const struct url *u)
 {
     char *end;

@@ -58,6 +58,12 @@ bool url_is_tls(const struct url *u);  /* https or unixs */
  * "localhost", which must work where neither /etc/hosts nor DNS knows it; else the host itself. */
 const char *url_bind_host(const struct url *u);
 
+/* True if the two lead to the same place as far as can be told without a resolver: the same text,
+ * or scheme, address and port. */
+bool url_same_place(const struct url *a, const struct url *b);
+bool url_list_has_place(const struct url_list *l, const struct url *u);
+bool url_list_same_places(const struct url_list *a, const struct url_list *b);
+
 /* Return the port as a number, or -1 if it is none. */
 int url_port(const struct url *u);
 

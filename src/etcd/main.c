@@ -202,6 +202,8 @@ static int serve(struct control *c, const struct config *cfg, struct server *s, 
     if (sig != 0)
         log_info("received signal; shutting down", LOG_STR("signal", strsignal(sig)));
     notify_stopping("shutting down");
+    if (!c->failed)
+        server_hand_over(s);
     if (api != NULL && !c->failed)
         api_drain(api, DRAIN_MS);
     server_stop(s);
@@ -229,6 +231,8 @@ static int run(const struct config *cfg, const struct config_outcome *out)
     e = server_start(cfg, &events, &s, &why);
     if (e != ERR_OK) {
         log_fatal("the member cannot start", LOG_STR("error", why.text));
+        if (e == ERR_REMOVED)
+            return 0; /* nothing that a restart could mend */
         return e == ERR_FOREIGN_DATA ? EXIT_FOREIGN_DATA : 1;
     }
     int sig = serve(&c, cfg, s, &why);

@@ -16,7 +16,7 @@
 #include "iface/backend.h"
 #include "mvcc/index.h"
 
-enum { POS_SUB_BITS = 20 };
+enum { POS_SUB_BITS = KV_POS_SUB_BITS };
 
 /* Where the rows of revisions >= main start; rows of older revisions may stand there too, and are
  * told apart by their main. */

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "apply/entry.h"
 #include "base/log.h"
-#include "pb/pb_arena.h"
 #include "raft/conf_codec.h"
 #include "server/metrics_priv.h"
 #include "server/server_priv.h"
@@ -161,12 +161,20 @@ static void on_cluster_version(struct server *s)
 
 static void on_attributes(struct server *s)
 {
-    const struct member *m = cluster_find(s->cluster, s->id);
-    if (s->published_self || m == NULL || !member_is_started(m))
+    if (s->published_self || !version_self_is_published(s))
         return;
     s->published_self = true;
     log_info("published local member to cluster through raft", LOG_ID("local-member-id", s->id),
-             LOG_STR("name", m->name), LOG_ID("cluster-id", s->cluster_id));
+             LOG_STR("name", s->cfg->name), LOG_ID("cluster-id", s->cluster_id));
+}
+
+static void on_downgrade(struct server *s)
+{
+    const char *target = cluster_downgrade_target(s->cluster);
+    if (target != NULL)
+        log_warn("the cluster is being downgraded", LOG_STR("target-version", target));
+    else
+        log_info("the downgrade of the cluster has ended");
 }
 
 static void on_alarm(struct server *s)
@@ -194,13 +202,8 @@ static void on_alarm(struct server *s)
     }
 }
 
-static void answer(struct server *s, struct server_call *call, struct apply_result *r)
+static void answer_pack(struct server *s, struct server_call *call, struct apply_result *r)
 {
-    list_unlink(&call->task.link);
-    list_add_tail(&s->applied_calls, &call->task.link);
-    call->err = r->err;
-    if (r->err != ERR_OK || r->response == NULL)
-        return;
     Etcdserverpb__ResponseHeader *h =
         *(Etcdserverpb__ResponseHeader **)(void *)(r->response + 1);
     h->cluster_id = s->cluster_id;
@@ -208,6 +211,19 @@ static void answer(struct server *s, struct server_call *call, struct apply_resu
     h->raft_term = atomic_load_explicit(&s->term, memory_order_relaxed);
     call->response = blob_new(protobuf_c_message_get_packed_size(r->response));
     protobuf_c_message_pack(r->response, call->response->p);
+}
+
+static void answer(struct server *s, struct server_call *call, struct apply_result *r)
+{
+    list_unlink(&call->task.link);
+    list_add_tail(&s->applied_calls, &call->task.link);
+    call->err = r->err;
+    if (r->err == ERR_OK && call->op == OP_DOWNGRADE)
+        downgrade_applied(s, call);
+    else if (r->err == ERR_OK && call->op == OP_LEASE_KEEP_ALIVE)
+        lease_renewed(s, call);
+    else if (r->err == ERR_OK && r->response != NULL)
+        answer_pack(s, call, r);
 }
 
 static void on_applied(struct server *s, const struct apply_result *r)
@@ -224,6 +240,9 @@ static void on_applied(struct server *s, const struct apply_result *r)
         break;
     case APPLIED_COMPACTION:
         upkeep_compaction_scheduled(s);
+        break;
+    case APPLIED_DOWNGRADE:
+        on_downgrade(s);
         break;
     case APPLIED_NOTHING_SPECIAL:
         break;
@@ -248,32 +267,35 @@ static void measure_apply(struct server *s, const struct raft_entry *e,
 
 static void apply_request(struct server *s, const struct raft_entry *e)
 {
-    ProtobufCMessage *msg;
+    struct entry entry;
     arena_reset(s->arena);
-    if (pb_unpack_wrapped(&etcdserverpb__internal_raft_request__descriptor, blob_slice(e->data), s->arena,
-                  &msg) != ERR_OK) {
+    if (entry_decode(blob_slice(e->data), s->arena, &entry) != ERR_OK) {
         /* Every member sees the same bytes and passes over them alike. */
         log_error("an entry that cannot be read has no effect", LOG_UINT("index", e->index));
         return;
     }
-    const Etcdserverpb__InternalRaftRequest *req = (const void *)msg;
+    const Etcdserverpb__InternalRaftRequest *req = entry.req;
     struct apply_result r;
     /* What is compacted must be published, or readers of the newest revision would fail. */
-    if (req->compaction != NULL && !batch_split(s))
+    if (req != NULL && req->compaction != NULL && !batch_split(s))
         return;
     pthread_rwlock_wrlock(&s->index_lock);
-    applier_apply(s->applier, req, req->lease_grant ? clock_now_ms() : s->now, s->arena, &r);
+    if (req != NULL)
+        applier_apply(s->applier, req, req->lease_grant ? clock_now_ms() : s->now, s->arena, &r);
+    else
+        applier_apply_v2(s->applier, entry.v2, &r);
     pthread_rwlock_unlock(&s->index_lock);
     if (r.n_changes != 0)
         feed_add(s, r.changes, r.n_changes);
     on_applied(s, &r);
-    struct server_call *call = req->header ? pending_take(&s->pending, req->header->id) : NULL;
+    struct server_call *call = pending_take(&s->pending, entry_id(&entry));
     if (call != NULL)
         answer(s, call, &r);
-    measure_apply(s, e, req, &r);
+    if (req != NULL)
+        measure_apply(s, e, req, &r);
 }
 
-static void store_conf_state(struct server *s, const struct raft_conf_state *cs)
+void store_conf_state(struct kv_writer *w, const struct raft_conf_state *cs)
 {
     AUTO(buf) struct buf json = BUF_INIT;
     const struct raft_ids *sets[] = {&cs->voters, &cs->learners};
@@ -287,8 +309,19 @@ static void store_conf_state(struct server *s, const struct raft_conf_state *cs)
             buf_addf(&json, "%s%llu", i ? "," : "", (unsigned long long)sets[set]->v[i]);
     }
     buf_add_str(&json, "],\"auto_leave\":false}");
-    struct kv_writer *w = kvdb_writer(s->kvdb);
     w->ops->bucket_put(w, BUCKET_META, slice_str("confState"), buf_slice(&json));
+}
+
+static void tell_network(struct server *s, const struct raft_conf_change *cc)
+{
+    for (size_t i = 0; i < cc->n_changes; i++) {
+        member_id id = cc->changes[i].node;
+        const struct member *m = cluster_find(s->cluster, id);
+        if (m != NULL)
+            network_set(s, m);
+        else
+            network_remove(s, id);
+    }
 }
 
 static void apply_conf_change(struct server *s, const struct raft_entry *e)
@@ -299,10 +332,15 @@ static void apply_conf_change(struct server *s, const struct raft_entry *e)
     if (refused == ERR_OK)
         refused = cluster_apply_change(s->cluster, &cc, kvdb_writer(s->kvdb));
     enum err damaged = raft_apply_conf_change(s->raft, refused == ERR_OK ? &cc : NULL, &cs);
-    if (damaged != ERR_OK)
+    if (damaged != ERR_OK) {
         member_fail(s, "a configuration change contradicts the log", err_text(damaged));
-    else
-        store_conf_state(s, &cs);
+    } else {
+        store_conf_state(kvdb_writer(s->kvdb), &cs);
+        if (refused == ERR_OK)
+            tell_network(s, &cc);
+        atomic_store(&s->is_learner, raft_is_learner(s->raft, s->id));
+        reconfig_applied(s, &cc, refused);
+    }
     raft_conf_change_fini(&cc);
     raft_conf_state_fini(&cs);
 }
@@ -332,4 +370,6 @@ void member_apply(struct server *s, const struct raft_entry *entries, size_t n)
             apply_entry(s, &entries[i]);
     if (!atomic_load_explicit(&s->failed, memory_order_relaxed))
         batch_commit(s);
+    if (cluster_is_removed(s->cluster, s->id))
+        member_was_removed(s, 0);
 }

@@ -3,11 +3,14 @@
 /* The plain SHA-1 functions: the EVP ones set up a provider and read its configuration, which costs
  * two megabytes for one digest at bootstrap. */
 #define OPENSSL_API_COMPAT 0x10100000L
+#include <errno.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/log.h"
-#include "raft/conf_codec.h"
+#include "peer/peers.h"
+#include "server/bootstrap.h"
 #include "server/feed.h"
 #include "server/server_priv.h"
 
@@ -16,6 +19,7 @@ enum {
     MAX_SIZE_PER_MSG = 512 * 1024,
     MAX_COMMITTED_PER_READY = 16 * 1024 * 1024,
     MAX_INFLIGHT = 512,
+    SNAPSHOT_RATE = 512 * 1024 * 1024, /* bytes a second to one member */
 };
 
 void sha1_digest(struct slice data, uint8_t ret[SHA1_SIZE])
@@ -25,58 +29,10 @@ void sha1_digest(struct slice data, uint8_t ret[SHA1_SIZE])
               SHA1_Final(ret, &ctx) == 1);
 }
 
-/* ---- a new member ------------------------------------------------------------------------- */
-
-static const char **url_texts(const struct url_list *urls)
-{
-    const char **v = xcalloc(urls->n, sizeof *v);
-    for (size_t i = 0; i < urls->n; i++)
-        v[i] = urls->items[i].text;
-    return v;
-}
-
-/* The entry at `index` that brings in the member which bootstraps the cluster. */
-static struct raft_entry bootstrap_entry(struct server *s, const struct config_member *m,
-                                         raft_index index)
-{
-    const char **urls = url_texts(&m->peer_urls);
-    struct member *self = member_new(s->id, urls, m->peer_urls.n, false);
-    struct raft_conf_change cc = {0};
-    cluster_change_add(0, self, &cc);
-    struct raft_entry e = {.index = index, .term = 1, .type = RAFT_ENTRY_CONF_CHANGE,
-                           .data = raft_conf_change_encode(&cc, true)};
-    raft_conf_change_fini(&cc);
-    member_free(self);
-    free(urls);
-    return e;
-}
-
-static enum err bootstrap(struct server *s, struct why *why)
-{
-    const struct config_member *m = &s->cfg->members[0];
-    invariant(s->cfg->n_members == 1); /* the configuration refuses more for now */
-    const char **urls = url_texts(&m->peer_urls);
-    s->id = member_id_make(sha1_digest, urls, m->peer_urls.n, s->cfg->initial_cluster_token, 0);
-    s->cluster_id = cluster_id_make(sha1_digest, &s->id, 1);
-    free(urls);
-    log_info("starting a new member of a new cluster", LOG_STR("name", s->cfg->name),
-             LOG_STR("data-dir", s->cfg->data_dir), LOG_ID("local-member-id", s->id),
-             LOG_ID("cluster-id", s->cluster_id),
-             LOG_STR("initial-cluster", s->cfg->initial_cluster));
-    enum err e = logdb_set_identity(s->logdb, s->cluster_id, s->id, why);
-    if (e != ERR_OK)
-        return e;
-    struct raft_entry entry = bootstrap_entry(s, m, 1);
-    e = logdb_append(s->logdb, &(struct raft_hard_state){.term = 1, .commit = 1}, &entry, 1, why);
-    blob_unref(entry.data);
-    return e == ERR_OK ? data_dir_sync(s->dir, why) : e;
-}
-
 /* ---- the key database --------------------------------------------------------------------- */
 
-static bool meta_number(struct server *s, const char *name, size_t size, uint64_t *ret)
+static bool meta_number(struct kv_writer *w, const char *name, size_t size, uint64_t *ret)
 {
-    struct kv_writer *w = kvdb_writer(s->kvdb);
     struct slice v;
     *ret = 0;
     if (!w->ops->bucket_get(w, BUCKET_META, slice_str(name), &v))
@@ -88,40 +44,73 @@ static bool meta_number(struct server *s, const char *name, size_t size, uint64_
 }
 
 /* Inside a transaction that is rolled back: the writer reads only in one. */
-static enum err load_buckets(struct server *s, revision *ret_scheduled, revision *ret_finished,
-                             struct why *why)
+static enum err load_buckets(struct server *s, struct state *st, revision *ret_scheduled,
+                             revision *ret_finished, struct why *why)
 {
+    struct kv_writer *w = kvdb_writer(s->kvdb);
     uint64_t scheduled, finished;
-    if (!meta_number(s, "consistent_index", 8, &s->applied_index) ||
-        !meta_number(s, "term", 8, &s->applied_term) ||
-        !meta_number(s, "scheduledCompactRev", 17, &scheduled) ||
-        !meta_number(s, "finishedCompactRev", 17, &finished))
+    if (!meta_number(w, "consistent_index", 8, &st->applied_index) ||
+        !meta_number(w, "term", 8, &st->applied_term) ||
+        !meta_number(w, "scheduledCompactRev", 17, &scheduled) ||
+        !meta_number(w, "finishedCompactRev", 17, &finished))
         return why_set(why, ERR_DAMAGED, "a row of the meta bucket has a wrong length");
     *ret_scheduled = (revision)scheduled;
     *ret_finished = (revision)finished;
-    enum err e = cluster_load(s->cluster, kvdb_writer(s->kvdb), why);
-    return e == ERR_OK ? applier_load(s->applier, why) : e;
+    enum err e = cluster_load(st->cluster, w, why);
+    return e == ERR_OK ? applier_load(st->applier, why) : e;
 }
 
-static enum err load_state(struct server *s, struct why *why)
+/* Leases last at least one and a half elections, so that they outlive a change of leaders. */
+static int64_t min_lease_ttl(const struct config *cfg)
 {
+    return (3 * (int64_t)cfg->election_timeout_ms / 2 + 999) / 1000;
+}
+
+void state_fini(struct state *st)
+{
+    applier_free(st->applier);
+    cluster_free(st->cluster);
+    lessor_free(st->lessor);
+    mvcc_store_free(st->kv);
+    *st = (struct state){0};
+}
+
+enum err state_load(struct server *s, struct state *ret, struct why *why)
+{
+    struct state st = {.kv = mvcc_store_new(),
+                       .lessor = lessor_new(min_lease_ttl(s->cfg)),
+                       .cluster = cluster_new(s->cluster_id)};
+    struct applier_stores stores = {st.kv, st.lessor, st.cluster, kvdb_writer(s->kvdb)};
     revision scheduled = 0, finished = 0;
+    st.applier = applier_new(&stores);
+    cluster_set_learners_max(st.cluster, s->cfg->max_learners);
     kvdb_begin(s->kvdb);
-    enum err e = load_buckets(s, &scheduled, &finished, why);
+    enum err e = load_buckets(s, &st, &scheduled, &finished, why);
     kvdb_rollback(s->kvdb);
     if (e == ERR_OK)
-        e = rows_load(s, why);
-    if (e != ERR_OK)
+        e = rows_load(s, &st, why);
+    if (e != ERR_OK) {
+        state_fini(&st);
         return e;
-    mvcc_store_loaded(s->kv, scheduled, finished);
+    }
+    mvcc_store_loaded(st.kv, scheduled, finished);
+    *ret = st;
+    return ERR_OK;
+}
+
+void state_publish(struct server *s, const struct state *st)
+{
+    s->lessor = st->lessor;
+    s->cluster = st->cluster;
+    s->applier = st->applier;
+    s->applied_index = st->applied_index;
+    s->applied_term = st->applied_term;
     publish_size(s);
-    atomic_store(&s->published, mvcc_store_revision(s->kv));
     atomic_store(&s->applied, s->applied_index);
     atomic_store(&s->alarms, applier_alarms(s->applier));
     const char *version = cluster_version(s->cluster);
     if (version != NULL)
         atomic_store(&s->cluster_version, arena_strdup(s->texts, version));
-    return ERR_OK;
 }
 
 /* ---- the log ------------------------------------------------------------------------------ */
@@ -131,13 +120,15 @@ static void load_entry(void *arg, const struct raft_entry *e)
     struct server *s = arg;
     if (e->index == s->applied_index)
         s->applied_term = e->term;
-    else if (e->index > s->applied_index)
-        raft_entries_add(&s->cache.list, e, 1);
+    raft_entries_add(&s->cache.list, e, 1);
 }
 
 static enum err load_log(struct server *s, struct logdb_start *start, struct why *why)
 {
+    entry_cache_reset(&s->cache, 0, 0);
     enum err e = logdb_load(s->logdb, load_entry, s, start, why);
+    if (e == ERR_OK && s->applied_index > start->last_index)
+        e = restore_finish(s, start, why);
     if (e != ERR_OK)
         return e;
     if (s->applied_index > start->last_index || s->applied_index < start->trimmed_index)
@@ -147,13 +138,14 @@ static enum err load_log(struct server *s, struct logdb_start *start, struct why
                        (unsigned long long)s->applied_index,
                        (unsigned long long)start->trimmed_index,
                        (unsigned long long)start->last_index);
-    s->cache.before_index = s->applied_index;
-    s->cache.before_term = s->applied_term;
+    entry_cache_loaded(&s->cache, start->trimmed_index, start->trimmed_term);
+    if (s->applied_index == start->trimmed_index)
+        s->applied_term = start->trimmed_term;
     s->durable_index = s->applied_index;
     return ERR_OK;
 }
 
-static struct raft_conf_state conf_state_of(const struct cluster *c)
+struct raft_conf_state conf_state_of(const struct cluster *c)
 {
     struct raft_conf_state cs = {0};
     for (size_t i = 0; i < cluster_size(c); i++) {
@@ -177,7 +169,7 @@ static enum err start_raft(struct server *s, const struct logdb_start *start, st
         .max_inflight_msgs = MAX_INFLIGHT,
         .check_quorum = true,
         .pre_vote = s->cfg->pre_vote,
-        .seed = s->id ^ (uint64_t)clock_wall_ns(),
+        .seed = s->world.seed ? s->world.seed : s->id ^ (uint64_t)clock_wall_ns(),
     };
     struct raft_conf_state cs = conf_state_of(s->cluster);
     struct raft_hard_state hs = start->hard_state;
@@ -192,21 +184,25 @@ static enum err start_raft(struct server *s, const struct logdb_start *start, st
     return ERR_OK;
 }
 
-/* ---- all of it ------------------------------------------------------------------------------ */
+/* ---- files ---------------------------------------------------------------------------------- */
 
-static enum err open_files(struct server *s, struct why *why)
+static enum err open_dir(struct server *s, struct why *why)
 {
     struct data_dir_options dir = {s->cfg->data_dir, s->cfg->wal_dir, true};
     enum err e = data_dir_open(&dir, &s->dir, why);
-    if (e != ERR_OK)
-        return e;
-    for (size_t i = 0; data_dir_warning(s->dir, i) != NULL; i++)
+    for (size_t i = 0; e == ERR_OK && data_dir_warning(s->dir, i) != NULL; i++)
         log_warn(data_dir_warning(s->dir, i));
-    struct logdb_options log = {.create = true, .no_sync = s->cfg->unsafe_no_fsync};
-    struct kvdb_options kv = {.create = true, .no_sync = s->cfg->unsafe_no_fsync};
-    if (s->cfg->unsafe_no_fsync)
+    return e;
+}
+
+static enum err open_files(struct server *s, struct why *why)
+{
+    bool no_sync = s->cfg->unsafe_no_fsync;
+    struct logdb_options log = {.create = true, .no_sync = no_sync, .vfs = s->world.vfs};
+    struct kvdb_options kv = {.create = true, .no_sync = no_sync, .vfs = s->world.vfs};
+    if (no_sync)
         log_warn("unsafe-no-fsync is set: a crash of the machine loses or damages data");
-    e = logdb_open(data_dir_log_path(s->dir), &log, &s->logdb, why);
+    enum err e = logdb_open(data_dir_log_path(s->dir), &log, &s->logdb, why);
     if (e == ERR_OK)
         e = kvdb_open(data_dir_kv_path(s->dir), &kv, &s->kvdb, why);
     if (e == ERR_OK)
@@ -218,15 +214,71 @@ static enum err open_files(struct server *s, struct why *why)
     return e;
 }
 
-static enum err open_or_bootstrap(struct server *s, struct logdb_start *start, struct why *why)
+static void close_files(struct server *s)
 {
-    enum err e = load_log(s, start, why);
+    kvdb_reader_close(s->keeper_reader);
+    kvdb_checkpointer_close(s->keeper_cp);
+    kvdb_checkpointer_close(s->member_cp);
+    kvdb_close(s->kvdb);
+    logdb_close(s->logdb);
+    s->keeper_reader = NULL;
+    s->keeper_cp = s->member_cp = NULL;
+    s->kvdb = NULL;
+    s->logdb = NULL;
+}
+
+static enum err load_files(struct server *s, struct logdb_start *start, struct why *why)
+{
+    struct state st;
+    enum err e = open_files(s, why);
+    if (e == ERR_OK)
+        e = state_load(s, &st, why);
     if (e != ERR_OK)
         return e;
-    if (start->last_index == 0) {
-        e = bootstrap(s, why);
-        return e == ERR_OK ? load_log(s, start, why) : e;
+    s->kv = st.kv;
+    state_publish(s, &st);
+    atomic_store(&s->published, mvcc_store_revision(s->kv));
+    return load_log(s, start, why);
+}
+
+static void unload(struct server *s)
+{
+    struct state st = {s->kv, s->lessor, s->cluster, s->applier, 0, 0};
+    state_fini(&st);
+    s->kv = NULL;
+    s->lessor = NULL;
+    s->cluster = NULL;
+    s->applier = NULL;
+    close_files(s);
+}
+
+/* The files that no leader ever wrote to, of a cluster that is not wanted any more. */
+static enum err discard_files(struct server *s, struct why *why)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
+    const char *paths[] = {data_dir_kv_path(s->dir), data_dir_log_path(s->dir)};
+    log_warn("the data directory never took a write, and the configuration has changed: the cluster "
+             "is bootstrapped anew", LOG_STR("data-dir", s->cfg->data_dir));
+    unload(s);
+    for (size_t i = 0; i < ARRAY_LEN(paths) * ARRAY_LEN(suffixes); i++) {
+        char *path = xasprintf("%s%s", paths[i / ARRAY_LEN(suffixes)],
+                               suffixes[i % ARRAY_LEN(suffixes)]);
+        int rc = unlink(path);
+        if (rc == -1 && errno != ENOENT) {
+            why_set(why, ERR_IO, "remove '%s': %s", path, strerror(errno));
+            free(path);
+            return ERR_IO;
+        }
+        free(path);
     }
+    return ERR_OK;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------ */
+
+static enum err restart(struct server *s, struct logdb_start *start, struct why *why)
+{
+    bool reload = false;
     s->cluster_id = start->cluster_id;
     s->id = start->member_id;
     log_info("restarting local member", LOG_STR("name", s->cfg->name),
@@ -235,55 +287,98 @@ static enum err open_or_bootstrap(struct server *s, struct logdb_start *start, s
              LOG_UINT("commit-index", start->hard_state.commit),
              LOG_UINT("applied-index", s->applied_index),
              LOG_INT("revision", mvcc_store_revision(s->kv)));
-    return ERR_OK;
+    enum err e = bootstrap_restart(s, start, &reload, why);
+    return e == ERR_OK && reload ? load_log(s, start, why) : e;
 }
 
-/* Leases last at least one and a half elections, so that they outlive a change of leaders. */
-static int64_t min_lease_ttl(const struct config *cfg)
+static enum err open_or_bootstrap(struct server *s, struct logdb_start *start, struct why *why)
 {
-    return (3 * (int64_t)cfg->election_timeout_ms / 2 + 999) / 1000;
+    enum err e = load_files(s, start, why);
+    if (e == ERR_OK && start->last_index != 0 && bootstrap_is_stale(s, start)) {
+        e = discard_files(s, why);
+        if (e == ERR_OK)
+            e = load_files(s, start, why);
+    }
+    if (e != ERR_OK)
+        return e;
+    if (start->last_index != 0)
+        return restart(s, start, why);
+    e = bootstrap_new(s, why);
+    if (e == ERR_OK)
+        e = data_dir_sync(s->dir, why);
+    return e == ERR_OK ? load_log(s, start, why) : e;
+}
+
+static void start_transport(struct server *s)
+{
+    struct transport_receiver receiver = network_receiver(s);
+    if (s->world.transport != NULL) {
+        s->transport = s->world.transport(s->world.arg, &receiver, s->id, s->cluster_id);
+        return;
+    }
+    const char **urls = xcalloc(s->cfg->initial_advertise_peer_urls.n, sizeof *urls);
+    for (size_t i = 0; i < s->cfg->initial_advertise_peer_urls.n; i++)
+        urls[i] = s->cfg->initial_advertise_peer_urls.items[i].text;
+    struct peers_config config = {
+        .loop = s->loop,
+        .cluster_id = s->cluster_id,
+        .id = s->id,
+        .urls = urls,
+        .n_urls = s->cfg->initial_advertise_peer_urls.n,
+        .spool_dir = data_dir_member_path(s->dir),
+        .dial_timeout_ms = 1000 + (msec)s->cfg->election_timeout_ms,
+        .snapshot_rate = SNAPSHOT_RATE,
+        .receiver = receiver,
+    };
+    s->own_urls = urls;
+    s->peers = peers_new(&config);
+    s->transport = peers_transport(s->peers);
 }
 
 enum err server_boot(struct server *s, struct why *why)
 {
     struct logdb_start start;
-    s->kv = mvcc_store_new();
-    s->lessor = lessor_new(min_lease_ttl(s->cfg));
-    s->cluster = cluster_new(0);
     s->arena = arena_new();
     s->texts = arena_new();
+    s->offered.fd = -1;
     atomic_store(&s->cluster_version, "not_decided");
-    enum err e = open_files(s, why);
-    if (e != ERR_OK)
-        return e;
-    struct applier_stores stores = {s->kv, s->lessor, s->cluster, kvdb_writer(s->kvdb)};
-    s->applier = applier_new(&stores);
-    e = load_state(s, why);
+    enum err e = open_dir(s, why);
     if (e == ERR_OK)
         e = open_or_bootstrap(s, &start, why);
     if (e != ERR_OK)
         return e;
     cluster_set_id(s->cluster, s->cluster_id);
-    cluster_set_learners_max(s->cluster, s->cfg->max_learners);
     atomic_store(&s->next_id, (s->id & 0xffff) << 48 |
                                   ((uint64_t)(clock_wall_ns() / 1000000) & 0xffffffffff) << 8);
     s->compactor = compactor_new(
         s->cfg->compaction_mode == CONFIG_COMPACT_PERIODIC ? s->cfg->compaction_period_ms : 0,
         s->cfg->compaction_mode == CONFIG_COMPACT_REVISION ? s->cfg->compaction_revisions : 0,
         clock_now_ms());
-    s->last_checkpoint = s->compact_started = clock_now_ms();
-    return start_raft(s, &start, why);
+    s->now = s->last_checkpoint = s->compact_started = clock_now_ms();
+    s->next_waiting_report = s->now + (msec)s->cfg->election_timeout_ms * 3;
+    s->leader_lost = s->now;
+    s->cache.snapshot = snapshot_offer;
+    s->cache.snapshot_arg = s;
+    e = start_raft(s, &start, why);
+    if (e != ERR_OK)
+        return e;
+    member_trim(s);
+    start_transport(s);
+    network_sync(s);
+    for (size_t i = 0; i < s->n_remotes; i++)
+        network_set(s, s->remotes[i]);
+    return ERR_OK;
 }
 
 void server_unboot(struct server *s)
 {
+    peers_free(s->peers); /* from here on no request of ours is answered */
+    versions_free(s->versions);
+    corruption_free(s->corruption);
+    free(s->own_urls);
     raft_ready_fini(&s->ready);
     raft_free(s->raft);
     compactor_free(s->compactor);
-    applier_free(s->applier);
-    cluster_free(s->cluster);
-    lessor_free(s->lessor);
-    mvcc_store_free(s->kv);
     arena_free(s->arena);
     arena_free(s->texts);
     entry_cache_fini(&s->cache);
@@ -291,10 +386,9 @@ void server_unboot(struct server *s)
     free(s->pending.bucket);
     if (s->feed != NULL)
         feed_unref(s->feed);
-    kvdb_reader_close(s->keeper_reader);
-    kvdb_checkpointer_close(s->keeper_cp);
-    kvdb_checkpointer_close(s->member_cp);
-    kvdb_close(s->kvdb);
-    logdb_close(s->logdb);
+    for (size_t i = 0; i < s->n_remotes; i++)
+        member_free(s->remotes[i]);
+    free(s->remotes);
+    unload(s);
     data_dir_close(s->dir);
 }

@@ -136,19 +136,68 @@ static void call_propose(struct server *s, struct server_call *call)
         call_answer(s, call, ERR_NO_SPACE, NULL);
         return;
     }
-    struct raft_entry e = {.data = call->entry};
-    raft_entries_add(&s->batch, &e, 1);
     pending_add(&s->pending, call);
     list_add_tail(&s->batch_calls, &call->task.link);
 }
 
+void call_propose_request(struct server *s, struct server_call *call,
+                          Etcdserverpb__InternalRaftRequest *req)
+{
+    Etcdserverpb__RequestHeader header = ETCDSERVERPB__REQUEST_HEADER__INIT;
+    if (!version_allows(s, req)) {
+        call_answer(s, call, ERR_NOT_CAPABLE, NULL);
+        return;
+    }
+    header.id = call->id;
+    req->header = &header;
+    call->entry = entry_encode(req);
+    req->header = NULL;
+    call_propose(s, call);
+}
+
 /* ---- leases ----------------------------------------------------------------------------- */
+
+/* A lease that begins anew has nothing left over from before, and the next leader must know that
+ * before the holder counts on it. Return false if there is nothing to forget. */
+static bool forget_checkpoint(struct server *s, struct server_call *call, lease_id id)
+{
+    struct lease_info info;
+    if (lessor_get(s->lessor, id, s->now, &info) != ERR_OK || info.checkpoint_s == 0)
+        return false;
+    Etcdserverpb__InternalRaftRequest req = ETCDSERVERPB__INTERNAL_RAFT_REQUEST__INIT;
+    Etcdserverpb__LeaseCheckpointRequest checkpoint = ETCDSERVERPB__LEASE_CHECKPOINT_REQUEST__INIT;
+    Etcdserverpb__LeaseCheckpoint point = ETCDSERVERPB__LEASE_CHECKPOINT__INIT, *points = &point;
+    point.id = id;
+    checkpoint.n_checkpoints = 1;
+    checkpoint.checkpoints = &points;
+    req.lease_checkpoint = &checkpoint;
+    call_propose_request(s, call, &req);
+    return true;
+}
+
+void lease_renewed(struct server *s, struct server_call *call)
+{
+    const Etcdserverpb__LeaseKeepAliveRequest *req = (const void *)call->request;
+    Etcdserverpb__LeaseKeepAliveResponse resp = ETCDSERVERPB__LEASE_KEEP_ALIVE_RESPONSE__INIT;
+    Etcdserverpb__ResponseHeader header = header_make(s, mvcc_store_revision(s->kv));
+    struct lease_info info;
+    resp.header = &header;
+    resp.id = req->id;
+    if (lessor_get(s->lessor, req->id, s->now, &info) == ERR_OK)
+        resp.ttl = info.ttl_s;
+    call->response = blob_new(protobuf_c_message_get_packed_size(&resp.base));
+    protobuf_c_message_pack(&resp.base, call->response->p);
+}
 
 static void lease_keep_alive(struct server *s, struct server_call *call)
 {
     const Etcdserverpb__LeaseKeepAliveRequest *req = (const void *)call->request;
     Etcdserverpb__LeaseKeepAliveResponse resp = ETCDSERVERPB__LEASE_KEEP_ALIVE_RESPONSE__INIT;
     int64_t ttl = 0;
+    if (!lessor_is_primary(s->lessor) && call->client != s->self) {
+        forward_call(s, call);
+        return;
+    }
     enum err e = lessor_renew(s->lessor, req->id, clock_now_ms(), &ttl);
     if (e != ERR_OK && e != ERR_LEASE_NOT_FOUND) {
         call_answer(s, call, e == ERR_NOT_LEADER ? ERR_NO_LEADER : e, NULL);
@@ -156,6 +205,8 @@ static void lease_keep_alive(struct server *s, struct server_call *call)
     }
     if (e == ERR_OK)
         metric_add(&metric_lease_renewed, 1);
+    if (e == ERR_OK && forget_checkpoint(s, call, req->id))
+        return;
     resp.id = req->id;
     resp.ttl = ttl;
     call_answer_pb(s, call, &resp.base);
@@ -173,6 +224,10 @@ static void lease_time_to_live(struct server *s, struct server_call *call)
     const Etcdserverpb__LeaseTimeToLiveRequest *req = (const void *)call->request;
     Etcdserverpb__LeaseTimeToLiveResponse resp = ETCDSERVERPB__LEASE_TIME_TO_LIVE_RESPONSE__INIT;
     struct lease_info info;
+    if (!lessor_is_primary(s->lessor) && call->client != s->self) {
+        forward_call(s, call);
+        return;
+    }
     resp.id = req->id;
     resp.ttl = -1;
     if (lessor_get(s->lessor, req->id, s->now, &info) == ERR_OK) {
@@ -210,26 +265,11 @@ static void lease_leases(struct server *s, struct server_call *call)
 
 static void member_list(struct server *s, struct server_call *call)
 {
-    Etcdserverpb__MemberListResponse resp = ETCDSERVERPB__MEMBER_LIST_RESPONSE__INIT;
-    Etcdserverpb__ResponseHeader header = header_make(s, 0);
     size_t n = cluster_size(s->cluster);
-    Etcdserverpb__Member *members = xcalloc(n, sizeof *members);
-    resp.members = xcalloc(n, sizeof(Etcdserverpb__Member *));
-    resp.header = &header;
-    for (size_t i = 0; i < n; i++) {
-        const struct member *m = cluster_at(s->cluster, i);
-        etcdserverpb__member__init(&members[i]);
-        members[i].id = m->id;
-        members[i].name = m->name;
-        members[i].peerurls = m->peer_urls.v;
-        members[i].n_peerurls = m->peer_urls.n;
-        members[i].clienturls = m->client_urls.v;
-        members[i].n_clienturls = m->client_urls.n;
-        members[i].islearner = m->is_learner;
-        resp.members[resp.n_members++] = &members[i];
-    }
-    call_answer_pb(s, call, &resp.base);
-    free(resp.members);
+    const struct member **members = xcalloc(n, sizeof *members);
+    for (size_t i = 0; i < n; i++)
+        members[i] = cluster_at(s->cluster, i);
+    call_answer(s, call, ERR_OK, members_response(s, call->op, NULL, members, n));
     free(members);
 }
 
@@ -250,6 +290,8 @@ static void status(struct server *s, struct server_call *call)
 {
     Etcdserverpb__StatusResponse resp = ETCDSERVERPB__STATUS_RESPONSE__INIT;
     char version[] = ETCD_API_VERSION, storage[] = ETCD_CLUSTER_VERSION;
+    const char *reported = version_reported(s);
+    snprintf(version, sizeof version, "%s", reported);
     resp.version = version;
     resp.storageversion = storage;
     resp.dbsize = atomic_load(&s->db_size);
@@ -261,6 +303,11 @@ static void status(struct server *s, struct server_call *call)
     resp.raftterm = raft_current_term(s->raft);
     resp.islearner = raft_is_learner(s->raft, s->id);
     Etcdserverpb__DowngradeInfo downgrade = ETCDSERVERPB__DOWNGRADE_INFO__INIT;
+    const char *target = cluster_downgrade_target(s->cluster);
+    char target_text[CLUSTER_VERSION_MAX];
+    snprintf(target_text, sizeof target_text, "%s", target != NULL ? target : "");
+    downgrade.enabled = target != NULL;
+    downgrade.targetversion = target_text;
     resp.downgradeinfo = &downgrade;
     char no_leader[64];
     snprintf(no_leader, sizeof no_leader, "%s", err_text(ERR_NO_LEADER));
@@ -277,38 +324,6 @@ static void status(struct server *s, struct server_call *call)
                                           : "CORRUPT"));
     call_answer_pb(s, call, &resp.base);
     free(resp.errors);
-}
-
-static void move_leader(struct server *s, struct server_call *call)
-{
-    const Etcdserverpb__MoveLeaderRequest *req = (const void *)call->request;
-    const struct member *m = cluster_find(s->cluster, req->targetid);
-    Etcdserverpb__MoveLeaderResponse resp = ETCDSERVERPB__MOVE_LEADER_RESPONSE__INIT;
-    if (!raft_is_leader(s->raft))
-        call_answer(s, call, ERR_NOT_LEADER, NULL);
-    else if (m == NULL || m->is_learner)
-        call_answer(s, call, ERR_BAD_LEADER_TRANSFEREE, NULL);
-    else if (m->id == s->id)
-        call_answer_pb(s, call, &resp.base);
-    else
-        call_answer(s, call, ERR_NOT_CAPABLE, NULL);
-}
-
-static void downgrade(struct server *s, struct server_call *call)
-{
-    const Etcdserverpb__DowngradeRequest *req = (const void *)call->request;
-    unsigned major, minor;
-    char end;
-    int parts = sscanf(req->version, "%u.%u.%*u%c", &major, &minor, &end);
-    if (parts < 2)
-        parts = sscanf(req->version, "%u.%u%c", &major, &minor, &end);
-    if (req->action == ETCDSERVERPB__DOWNGRADE_REQUEST__DOWNGRADE_ACTION__CANCEL)
-        call_answer(s, call, ERR_NO_DOWNGRADE, NULL);
-    else if (parts != 2)
-        call_answer(s, call, ERR_DOWNGRADE_BAD_FORMAT, NULL);
-    else
-        /* One member has nobody to go down with: no target is valid. */
-        call_answer(s, call, ERR_DOWNGRADE_BAD_TARGET, NULL);
 }
 
 static void auth_status(struct server *s, struct server_call *call)
@@ -354,9 +369,7 @@ static void read_answer(struct server *s, struct server_call *call)
 
 static void read_ask(struct server *s, struct server_call *call)
 {
-    if (raft_leader(s->raft) == 0)
-        call_answer(s, call, ERR_NO_LEADER, NULL);
-    else if (atomic_load_explicit(&s->read_local, memory_order_relaxed))
+    if (atomic_load_explicit(&s->read_local, memory_order_relaxed))
         read_answer(s, call);
     else {
         call->id = 0;
@@ -368,7 +381,7 @@ void reads_serve(struct server *s)
 {
     struct server_call *call;
     LIST_FOREACH (call, &s->reads_confirmed, struct server_call, task.link)
-        if (call->id <= s->applied_index) {
+        if (call->id <= s->applied_index && s->restore == NULL) {
             list_unlink(&call->task.link);
             read_answer(s, call);
         }
@@ -383,7 +396,7 @@ void call_run(struct server *s, struct server_task *t)
         call_answer(s, call, ERR_STOPPED, NULL);
         return;
     }
-    call->deadline = s->now + 5000 + 2 * (msec)s->cfg->election_timeout_ms;
+    call->deadline = s->now + member_request_timeout(s);
     if (call->entry != NULL) {
         call_propose(s, call);
         return;
@@ -421,10 +434,10 @@ void call_run(struct server *s, struct server_task *t)
         keeper_call(s, call);
         break;
     case OP_MOVE_LEADER:
-        move_leader(s, call);
+        transfer_call(s, call);
         break;
     case OP_DOWNGRADE:
-        downgrade(s, call);
+        downgrade_call(s, call);
         break;
     case OP_AUTH_STATUS:
         auth_status(s, call);
@@ -458,6 +471,7 @@ void server_call(struct server_client *c, struct server_call *call)
     call->err = ERR_OK;
     call->response = NULL;
     call->entry = NULL;
+    call->entry_type = RAFT_ENTRY_NORMAL;
     call->cost = 0;
     call->task.run = call_run;
     call->id = atomic_fetch_add_explicit(&s->next_id, 1, memory_order_relaxed);

@@ -117,10 +117,15 @@ void server_header_get(const struct server_client *c, struct server_header *ret)
 
 enum err client_view(struct server_client *c)
 {
-    revision rev = published_revision(c->server);
-    if (c->view_open && c->view_rev == rev)
+    struct server *s = c->server;
+    uint64_t generation = atomic_load(&s->generation); /* before the view: it may be newer, never older */
+    revision rev = published_revision(s);
+    if (c->view_open && c->view_rev == rev && c->view_generation == generation)
         return ERR_OK;
     view_end(c);
+    if (c->view_generation != generation)
+        row_cache_clear(c->cache);
+    c->view_generation = generation;
     enum err e = kvdb_reader_begin(c->reader, NULL);
     if (e != ERR_OK)
         return e;
@@ -141,22 +146,32 @@ bool server_read_is_local(const struct server_client *c)
     return atomic_load_explicit(&c->server->read_local, memory_order_acquire);
 }
 
+/* One hold of the lock. ERR_BUSY: the state is not the one that the view belongs to. */
+static enum err plan_step(struct server *s, const struct range_req *req, revision current,
+                          uint64_t generation, struct arena *a, struct range_plan **plan,
+                          bool *ret_done)
+{
+    enum err e = ERR_BUSY;
+    pthread_rwlock_rdlock(&s->index_lock);
+    if (atomic_load_explicit(&s->generation, memory_order_relaxed) == generation)
+        e = *plan != NULL ? ERR_OK : range_plan_new(s->kv, req, current, a, plan);
+    if (e == ERR_OK)
+        e = range_plan_step(*plan, s->kv, PLAN_KEYS, ret_done);
+    pthread_rwlock_unlock(&s->index_lock);
+    return e;
+}
+
 /* The view at `current` is open. The lock is let go between steps; the plan pins the revision. */
 static enum err plan_range(struct server *s, const struct range_req *req, revision current,
-                           struct arena *a, struct range_plan **ret)
+                           uint64_t generation, struct arena *a, struct range_plan **ret)
 {
     bool done = false;
+    enum err e;
+    *ret = NULL;
     metric_add(&metric_range, 1);
-    pthread_rwlock_rdlock(&s->index_lock);
-    enum err e = range_plan_new(s->kv, req, current, a, ret);
-    if (e == ERR_OK)
-        e = range_plan_step(*ret, s->kv, PLAN_KEYS, &done);
-    pthread_rwlock_unlock(&s->index_lock);
-    while (e == ERR_OK && !done) {
-        pthread_rwlock_rdlock(&s->index_lock);
-        e = range_plan_step(*ret, s->kv, PLAN_KEYS, &done);
-        pthread_rwlock_unlock(&s->index_lock);
-    }
+    do
+        e = plan_step(s, req, current, generation, a, ret, &done);
+    while (e == ERR_OK && !done);
     if (e != ERR_OK) {
         range_plan_free(*ret);
         *ret = NULL;
@@ -164,12 +179,13 @@ static enum err plan_range(struct server *s, const struct range_req *req, revisi
     return e;
 }
 
-/* A compaction may overtake a read of the current revision; it reads then at the newer one, which
- * is published already. */
+/* A compaction may overtake a read of the current revision, and a snapshot any read; it reads then at
+ * the newer state, which is published already. */
 static bool is_overtaken(const struct server *s, const struct range_req *req, enum err e,
                          revision rev)
 {
-    return e == ERR_COMPACTED && req->rev <= 0 && rev != published_revision(s);
+    return e == ERR_BUSY ||
+           (e == ERR_COMPACTED && req->rev <= 0 && rev != published_revision(s));
 }
 
 enum err server_range_plan(struct server_client *c, const struct range_req *req, struct arena *a,
@@ -180,7 +196,7 @@ enum err server_range_plan(struct server_client *c, const struct range_req *req,
     do {
         e = client_view(c);
         if (e == ERR_OK)
-            e = plan_range(c->server, req, c->view_rev, a, ret_plan);
+            e = plan_range(c->server, req, c->view_rev, c->view_generation, a, ret_plan);
     } while (is_overtaken(c->server, req, e, c->view_rev));
     return e;
 }
@@ -225,11 +241,12 @@ enum err server_view_open(struct server_client *c, const struct range_req *req, 
     }
     revision rev;
     do {
+        uint64_t generation = atomic_load(&c->server->generation);
         rev = published_revision(c->server);
         e = kvdb_reader_begin(v->reader, NULL);
         if (e != ERR_OK)
             break;
-        e = plan_range(c->server, req, rev, a, ret_plan);
+        e = plan_range(c->server, req, rev, generation, a, ret_plan);
         if (e != ERR_OK)
             kvdb_reader_end(v->reader);
     } while (is_overtaken(c->server, req, e, rev));

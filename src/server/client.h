@@ -73,6 +73,7 @@ struct server_call {
     struct server_client *client;
     struct server_call *hash_next;
     struct blob *entry; /* the request as a log entry; NULL: not one */
+    int entry_type;     /* enum raft_entry_type */
     int64_t cost;       /* on the quota's account */
     uint64_t id;
     msec deadline;

@@ -2,17 +2,36 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "server/entry_cache.h"
 
-void entry_cache_init(struct entry_cache *c, raft_index before_index, raft_term before_term)
+#include <stdlib.h>
+
+static void drop_all(struct entry_cache *c)
 {
-    *c = (struct entry_cache){.before_index = before_index, .before_term = before_term};
+    for (size_t i = c->head; i < c->list.n; i++)
+        blob_unref(c->list.v[i].data);
+    c->head = c->list.n = c->bytes = 0;
+}
+
+void entry_cache_reset(struct entry_cache *c, raft_index before_index, raft_term before_term)
+{
+    drop_all(c);
+    c->before_index = before_index;
+    c->before_term = before_term;
+}
+
+void entry_cache_loaded(struct entry_cache *c, raft_index before_index, raft_term before_term)
+{
+    c->before_index = before_index;
+    c->before_term = before_term;
+    c->head = c->bytes = 0;
+    for (size_t i = 0; i < c->list.n; i++)
+        c->bytes += raft_entry_payload(&c->list.v[i]);
 }
 
 void entry_cache_fini(struct entry_cache *c)
 {
-    for (size_t i = c->head; i < c->list.n; i++)
-        blob_unref(c->list.v[i].data);
+    drop_all(c);
     free(c->list.v);
-    *c = (struct entry_cache){.head = 0};
+    c->list = (struct raft_entries){0};
 }
 
 raft_index entry_cache_last(const struct entry_cache *c)
@@ -30,8 +49,13 @@ void entry_cache_add(struct entry_cache *c, const struct raft_entry *entries, si
     if (n == 0)
         return;
     invariant(entries[0].index > c->before_index && entries[0].index <= entry_cache_last(c) + 1);
-    raft_entries_cut(&c->list, c->head + (entries[0].index - c->before_index - 1));
+    size_t keep = c->head + (entries[0].index - c->before_index - 1);
+    for (size_t i = keep; i < c->list.n; i++)
+        c->bytes -= raft_entry_payload(&c->list.v[i]);
+    raft_entries_cut(&c->list, keep);
     raft_entries_add(&c->list, entries, n);
+    for (size_t i = 0; i < n; i++)
+        c->bytes += raft_entry_payload(&entries[i]);
 }
 
 void entry_cache_trim(struct entry_cache *c, raft_index index)
@@ -40,14 +64,25 @@ void entry_cache_trim(struct entry_cache *c, raft_index index)
     if (index <= c->before_index)
         return;
     c->before_term = at(c, index)->term;
-    for (; c->before_index < index; c->before_index++)
-        blob_unref(c->list.v[c->head++].data);
+    for (; c->before_index < index; c->before_index++) {
+        struct raft_entry *e = &c->list.v[c->head++];
+        c->bytes -= raft_entry_payload(e);
+        blob_unref(e->data);
+    }
     /* Move what is left to the front when at least half of the array is dead. */
     if (c->head >= c->list.n - c->head) {
         c->list.n -= c->head;
         memmove(c->list.v, c->list.v + c->head, c->list.n * sizeof c->list.v[0]);
         c->head = 0;
     }
+}
+
+raft_index entry_cache_excess(const struct entry_cache *c, size_t bytes, raft_index limit)
+{
+    raft_index to = c->before_index;
+    for (size_t have = c->bytes; have > bytes && to < limit; to++)
+        have -= raft_entry_payload(at(c, to + 1));
+    return to;
 }
 
 static raft_index first_index(void *arg)
@@ -93,9 +128,8 @@ static enum err entries(void *arg, raft_index lo, raft_index hi, uint64_t max_by
 
 static enum err snapshot(void *arg, struct raft_snapshot *ret_snapshot)
 {
-    (void)arg;
-    (void)ret_snapshot;
-    return ERR_BUSY; /* nobody can be behind in a cluster of one */
+    const struct entry_cache *c = arg;
+    return c->snapshot == NULL ? ERR_BUSY : c->snapshot(c->snapshot_arg, ret_snapshot);
 }
 
 struct raft_log_reader entry_cache_reader(struct entry_cache *c)

@@ -12,18 +12,30 @@
 struct entry_cache {
     struct raft_entries list; /* live ones from `head` on */
     size_t head;
+    size_t bytes;            /* of the live entries' data */
     raft_index before_index; /* of the entry before the first */
     raft_term before_term;
+    /* Gives raft a snapshot when a follower needs what is not here any more; see raft_log_ops. */
+    enum err (*snapshot)(void *arg, struct raft_snapshot *ret_snapshot);
+    void *snapshot_arg;
 };
 
-void entry_cache_init(struct entry_cache *c, raft_index before_index, raft_term before_term);
+/* Begin anew behind this entry, without entries; `snapshot` stays as it is. */
+void entry_cache_reset(struct entry_cache *c, raft_index before_index, raft_term before_term);
 void entry_cache_fini(struct entry_cache *c);
+
+/* At start: entries were put into `list`, those behind this one. */
+void entry_cache_loaded(struct entry_cache *c, raft_index before_index, raft_term before_term);
 
 /* Append; entries from entries[0].index on are replaced. Keeps references to the data. */
 void entry_cache_add(struct entry_cache *c, const struct raft_entry *entries, size_t n);
 
-/* Drop all up to `index`, which is not above the last. */
+/* Drop all up to `index`, which is not above the last; nothing if they are gone. */
 void entry_cache_trim(struct entry_cache *c, raft_index index);
+
+/* Return the lowest index up to which entries must go for the rest to have at most `bytes` of data,
+ * or `limit` if that is lower. */
+raft_index entry_cache_excess(const struct entry_cache *c, size_t bytes, raft_index limit);
 
 raft_index entry_cache_last(const struct entry_cache *c);
 

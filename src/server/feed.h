@@ -32,6 +32,10 @@ struct feed_msg {
 /* watch.c: a feed, or the answer to a subscription, arrives at its client's loop. */
 void hub_on_feed(struct loop_msg *m);
 
+/* watch.c: a snapshot replaced the state: what lies between is not in the feed. Takes the message,
+ * which has no feed. */
+void hub_on_restore(struct loop_msg *m);
+
 /* Return field 11 of WatchResponse, owned, with the mvccpb.Event of one row in it, without prev_kv.
  * The key of the row, which is not empty, lies inside at *ret_key. */
 struct blob *event_encode(const struct kv_row *row, struct slice *ret_key);

@@ -1,7 +1,9 @@
 /* server/keeper.c -- the housekeeping thread: what takes long and may wait. It reads through
  * snapshots of its own and writes nothing but the checkpoint of kv.db and snapshot spools.
  * SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -188,23 +190,93 @@ static bool snapshot_goes_on(void *arg, uint64_t written)
     return !stops(arg);
 }
 
-static enum err spool(struct server *s, struct server_snapshot *snap, struct why *why)
+/* The buckets of a reader's view, as cluster_load() asks for them. */
+struct bucket_view {
+    struct kv_writer w;
+    struct kvdb_reader *reader;
+};
+
+static bool view_get(struct kv_writer *w, const char *bucket, struct slice key, struct slice *ret)
+{
+    struct bucket_view *v = CONTAINER_OF(w, struct bucket_view, w);
+    return kvdb_reader_bucket_get(v->reader, bucket, key, ret) == ERR_OK;
+}
+
+static void view_scan(struct kv_writer *w, const char *bucket,
+                      bool (*visit)(void *arg, struct slice key, struct slice value), void *arg)
+{
+    struct bucket_view *v = CONTAINER_OF(w, struct bucket_view, w);
+    enum err e = kvdb_reader_bucket_scan(v->reader, bucket, visit, arg);
+    (void)e; /* what is missing is missed by whoever loads it */
+}
+
+static uint64_t view_number(struct bucket_view *v, const char *name)
+{
+    struct slice n;
+    return view_get(&v->w, BUCKET_META, slice_str(name), &n) && n.n == 8 ? be64_get(n.p) : 0;
+}
+
+/* The entry that the view stands for, and the members as of then. */
+static enum err describe(struct server *s, struct keeper_spool *ret, struct why *why)
+{
+    static const struct kv_writer_ops ops = {.bucket_get = view_get, .bucket_scan = view_scan};
+    struct bucket_view view = {{&ops}, s->keeper_reader};
+    ret->index = view_number(&view, "consistent_index");
+    ret->term = view_number(&view, "term");
+    ret->cluster = cluster_new(s->cluster_id);
+    enum err e = cluster_load(ret->cluster, &view.w, why);
+    if (e == ERR_OK && (ret->index == 0 || ret->term == 0 || cluster_size(ret->cluster) == 0))
+        e = why_set(why, ERR_BUSY, "nothing is applied yet");
+    if (e == ERR_OK)
+        return ERR_OK;
+    cluster_free(ret->cluster);
+    ret->cluster = NULL;
+    return e;
+}
+
+static enum err spool_file(struct server *s, int fd, bool described, struct keeper_spool *ret,
+                           struct why *why)
 {
     struct snapshot_progress progress = {snapshot_goes_on, s};
-    enum err e = snapshot_spool_open(data_dir_member_path(s->dir), &snap->fd, why);
+    ret->rev = published_revision(s);
+    enum err e = kvdb_reader_begin(s->keeper_reader, why);
     if (e != ERR_OK)
         return e;
-    snap->rev = published_revision(s);
-    e = kvdb_reader_begin(s->keeper_reader, why);
-    if (e == ERR_OK) {
-        e = snapshot_file_write(s->keeper_reader, snap->fd, &progress, &snap->size, why);
-        kvdb_reader_end(s->keeper_reader);
+    if (described)
+        e = describe(s, ret, why);
+    if (e == ERR_OK)
+        e = snapshot_file_write(s->keeper_reader, fd, &progress, &ret->size, why);
+    kvdb_reader_end(s->keeper_reader);
+    if (e == ERR_OK && lseek(fd, 0, SEEK_SET) != 0)
+        e = why_set(why, ERR_IO, "seek in the snapshot: %s", strerror(errno));
+    if (e != ERR_OK) {
+        cluster_free(ret->cluster);
+        ret->cluster = NULL;
     }
-    if (e == ERR_OK && lseek(snap->fd, 0, SEEK_SET) == 0)
+    return e;
+}
+
+static enum err spool(struct server *s, bool described, struct keeper_spool *ret, struct why *why)
+{
+    int64_t start = clock_now_us();
+    *ret = (struct keeper_spool){.fd = -1};
+    enum err e = stops(s) ? ERR_CLOSED : ERR_OK;
+    if (e == ERR_OK)
+        e = snapshot_spool_open(data_dir_member_path(s->dir), &ret->fd, why);
+    if (e == ERR_OK)
+        e = spool_file(s, ret->fd, described, ret, why);
+    metric_observe(&metric_snapshot, (double)(clock_now_us() - start) / 1e6);
+    if (e == ERR_OK)
         return ERR_OK;
-    close(snap->fd);
-    snap->fd = -1;
-    return e == ERR_OK ? ERR_IO : e;
+    if (ret->fd != -1)
+        close(ret->fd);
+    ret->fd = -1;
+    return e;
+}
+
+enum err keeper_spool(struct server *s, struct keeper_spool *ret, struct why *why)
+{
+    return spool(s, true, ret, why);
 }
 
 static void snapshot_reply(struct loop_msg *m)
@@ -216,20 +288,17 @@ static void snapshot_reply(struct loop_msg *m)
 static void snapshot_run(struct server *s, struct server_task *t)
 {
     struct server_snapshot *snap = CONTAINER_OF(t, struct server_snapshot, task);
+    struct keeper_spool spooled;
     struct why why = {""};
-    int64_t start = clock_now_us();
-    snap->fd = -1;
-    if (stops(s)) {
+    log_info("sending database snapshot to client");
+    snap->err = spool(s, false, &spooled, &why);
+    snap->fd = spooled.fd;
+    snap->size = spooled.size;
+    snap->rev = spooled.rev;
+    if (snap->err == ERR_CLOSED)
         snap->err = ERR_STOPPED;
-    } else {
-        log_info("sending database snapshot to client");
-        snap->err = spool(s, snap, &why);
-        if (snap->err == ERR_CLOSED)
-            snap->err = ERR_STOPPED;
-        else if (snap->err != ERR_OK)
-            log_warn("a snapshot could not be made", LOG_STR("error", why.text));
-        metric_observe(&metric_snapshot, (double)(clock_now_us() - start) / 1e6);
-    }
+    else if (snap->err != ERR_OK)
+        log_warn("a snapshot could not be made", LOG_STR("error", why.text));
     snap->reply.run = snapshot_reply;
     loop_post(snap->client->loop, &snap->reply);
 }
@@ -270,19 +339,25 @@ void keeper_stop(struct server *s)
     mailbox_post(s->keeper_inbox, &s->keeper_end.link);
 }
 
+bool keeper_run(struct server *s, struct list *tasks)
+{
+    bool stop = false;
+    while (!list_is_empty(tasks)) {
+        struct server_task *t = LIST_ENTRY(tasks->next, struct server_task, link);
+        list_unlink(&t->link);
+        stop = stop || t->run == stop_run;
+        t->run(s, t);
+    }
+    return !stop;
+}
+
 void *keeper_main(void *arg)
 {
     struct server *s = arg;
     struct list tasks;
     list_init(&tasks);
-    for (bool stop = false; !stop;) {
+    do
         mailbox_take(s->keeper_inbox, &tasks, MSEC_NEVER);
-        while (!list_is_empty(&tasks)) {
-            struct server_task *t = LIST_ENTRY(tasks.next, struct server_task, link);
-            list_unlink(&t->link);
-            stop = stop || t->run == stop_run;
-            t->run(s, t);
-        }
-    }
+    while (keeper_run(s, &tasks));
     return NULL;
 }

@@ -70,19 +70,19 @@ static void *read_main(void *arg)
 
 /* ---- the member's side ---------------------------------------------------------------------- */
 
-static void block_load(struct server *s, struct block *b)
+static void block_load(struct state *st, struct block *b)
 {
     size_t start = 0;
     for (size_t i = 0; i < b->n; i++) {
         struct kv_row *row = &b->rows[i];
         row->key = slice_make(b->keys.p + start, b->ends[i] - start);
         start = b->ends[i];
-        mvcc_store_load(s->kv, row);
-        applier_load_row(s->applier, row);
+        mvcc_store_load(st->kv, row);
+        applier_load_row(st->applier, row);
     }
 }
 
-static void blocks_load(struct server *s, struct loading *l)
+static void blocks_load(struct state *st, struct loading *l)
 {
     struct list blocks;
     list_init(&blocks);
@@ -91,14 +91,14 @@ static void blocks_load(struct server *s, struct loading *l)
         while (!list_is_empty(&blocks)) {
             struct block *b = LIST_ENTRY(blocks.next, struct block, link);
             list_unlink(&b->link);
-            block_load(s, b);
+            block_load(st, b);
             last = b->last;
             mailbox_post(l->empty, &b->link);
         }
     }
 }
 
-static enum err load_from(struct server *s, struct kvdb_reader *reader, struct why *why)
+static enum err load_from(struct state *st, struct kvdb_reader *reader, struct why *why)
 {
     struct loading l = {.reader = reader, .why = why};
     struct block *blocks = xcalloc(BLOCKS, sizeof *blocks);
@@ -108,7 +108,7 @@ static enum err load_from(struct server *s, struct kvdb_reader *reader, struct w
     for (size_t i = 0; i < BLOCKS; i++)
         mailbox_post(l.empty, &blocks[i].link);
     invariant(pthread_create(&thread, NULL, read_main, &l) == 0);
-    blocks_load(s, &l);
+    blocks_load(st, &l);
     pthread_join(thread, NULL);
     for (size_t i = 0; i < BLOCKS; i++)
         buf_fini(&blocks[i].keys);
@@ -118,14 +118,14 @@ static enum err load_from(struct server *s, struct kvdb_reader *reader, struct w
     return l.err;
 }
 
-enum err rows_load(struct server *s, struct why *why)
+enum err rows_load(struct server *s, struct state *st, struct why *why)
 {
     struct kvdb_reader *reader = NULL;
     enum err e = kvdb_reader_open(s->kvdb, &reader, why);
     if (e == ERR_OK)
         e = kvdb_reader_begin(reader, why);
     if (e == ERR_OK) {
-        e = load_from(s, reader, why);
+        e = load_from(st, reader, why);
         kvdb_reader_end(reader);
     }
     kvdb_reader_close(reader);

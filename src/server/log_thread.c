@@ -1,9 +1,12 @@
 /* server/log_thread.c -- writing log.db: all that has come meanwhile in one transaction, one sync.
  *
- * The log thread writes, beside the member's own work. A few entries that come alone, in a cluster
- * of one voter, are written by the member itself: nothing else is to be done meanwhile, and two
- * changes of threads are saved. log.db has one user at a time: the member takes it only while the
- * log thread has nothing.
+ * The log thread writes, beside the member's own work. A few entries that come alone are written by
+ * the member itself: nothing else is to be done meanwhile (a leader has sent them to the followers
+ * before), and two changes of threads are saved. log.db has one user at a time: the member takes it
+ * only while the log thread has nothing.
+ *
+ * While a snapshot is being loaded (snapshot_receive.c), jobs are held back: the first of them makes
+ * the log begin anew behind the snapshot, and that must not be on disk before the snapshot is.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
@@ -26,6 +29,9 @@ struct log_job {
     struct raft_hard_state hard_state;
     struct raft_entries entries;
     raft_index trim; /* let go of the entries up to here; 0: none */
+    raft_index reset_index; /* 0, or first of all begin anew behind this entry */
+    raft_term reset_term;
+    struct raft_messages messages; /* the member's: to be sent once this is durable */
     enum err err;
     struct why why;
 };
@@ -33,6 +39,7 @@ struct log_job {
 static void job_free(struct log_job *job)
 {
     raft_entries_fini(&job->entries);
+    raft_messages_fini(&job->messages);
     free(job);
 }
 
@@ -52,10 +59,15 @@ static void appended(struct server *s, struct server_task *t)
 {
     struct log_job *job = CONTAINER_OF(t, struct log_job, task);
     s->log_in_flight--;
-    if (job->err != ERR_OK)
+    s->log_progress = clock_now_ms();
+    if (s->log_last == job)
+        s->log_last = NULL;
+    if (job->err != ERR_OK) {
         member_fail(s, "the log cannot be written", job->why.text);
-    else
+    } else if (!atomic_load_explicit(&s->failed, memory_order_relaxed)) {
+        network_send(s, &job->messages);
         report_durable(s, job->number);
+    }
     job_free(job);
 }
 
@@ -78,10 +90,13 @@ static struct log_job *job_new(struct server *s, struct raft_ready *rd)
     struct log_job *job = xcalloc(1, sizeof *job);
     job->task.run = appended;
     job->number = rd->number;
-    job->has_hard_state = s->hard_state_due || s->trim_index != 0;
+    job->has_hard_state =
+        s->hard_state_due || s->trim_index != 0 || rd->snapshot.meta.index != 0;
     job->hard_state = s->hard_state;
     job->entries = rd->entries;
     job->trim = s->trim_index;
+    job->reset_index = rd->snapshot.meta.index;
+    job->reset_term = rd->snapshot.meta.term;
     rd->entries = (struct raft_entries){0};
     if (job->has_hard_state)
         s->stored_commit = s->hard_state.commit;
@@ -107,10 +122,31 @@ static void measure_write(const struct log_job *job, int64_t took_us)
 static void job_write(struct server *s, struct log_job *job)
 {
     int64_t start = clock_now_us();
+    if (job->reset_index != 0) {
+        job->err = logdb_reset(s->logdb, &job->hard_state, job->reset_index, job->reset_term,
+                               &job->why);
+        if (job->err != ERR_OK)
+            return;
+    }
     logdb_trim(s->logdb, job->trim);
     job->err = logdb_append(s->logdb, job->has_hard_state ? &job->hard_state : NULL,
                             job->entries.v, job->entries.n, &job->why);
     measure_write(job, clock_now_us() - start);
+}
+
+/* What leaves only once this ready is durable goes with the job, or with the last one under way. */
+static void take_messages(struct raft_messages *to, struct raft_messages *from)
+{
+    for (size_t i = 0; i < from->n; i++)
+        raft_messages_add(to, from->v[i]);
+    from->n = 0;
+}
+
+/* Worth writing it here and now? */
+static bool is_alone(struct server *s, const struct log_job *job)
+{
+    return s->log_in_flight == 0 && job->entries.n <= ALONE_MAX && job->reset_index == 0 &&
+           (raft_single_voter(s->raft) || mailbox_is_empty(s->inbox));
 }
 
 void log_append(struct server *s, struct raft_ready *rd)
@@ -118,15 +154,45 @@ void log_append(struct server *s, struct raft_ready *rd)
     take_hard_state(s, rd);
     if (!rd->must_sync && rd->entries.n == 0) {
         s->log_unsynced = rd->number;
+        if (s->log_last != NULL)
+            take_messages(&s->log_last->messages, &rd->messages_after_persist);
+        else
+            network_send(s, &rd->messages_after_persist);
         report_durable(s, 0);
         return;
     }
     struct log_job *job = job_new(s, rd);
-    if (s->log_in_flight++ == 0 && job->entries.n <= ALONE_MAX && raft_single_voter(s->raft)) {
+    take_messages(&job->messages, &rd->messages_after_persist);
+    if (is_alone(s, job)) {
+        s->log_in_flight++;
         job_write(s, job);
         appended(s, &job->task);
-    } else {
+        return;
+    }
+    if (s->log_in_flight++ == 0)
+        s->log_progress = s->now;
+    s->log_last = job;
+    if (s->restore != NULL || job->reset_index != 0)
+        list_add_tail(&s->log_held, &job->task.link);
+    else
         mailbox_post(s->log_inbox, &job->task.link);
+}
+
+void log_release(struct server *s)
+{
+    struct server_task *t;
+    LIST_FOREACH (t, &s->log_held, struct server_task, link) {
+        list_unlink(&t->link);
+        mailbox_post(s->log_inbox, &t->link);
+    }
+}
+
+void log_drop_held(struct server *s)
+{
+    struct server_task *t;
+    LIST_FOREACH (t, &s->log_held, struct server_task, link) {
+        list_unlink(&t->link);
+        job_free(CONTAINER_OF(t, struct log_job, task));
     }
 }
 
@@ -145,35 +211,37 @@ void log_stop(struct server *s)
 /* ---- log thread ------------------------------------------------------------------------- */
 
 /* What one transaction will hold: a job that others were added to. */
-struct group {
+struct log_group {
     struct log_job all;
     struct list jobs;
 };
 
-static void group_write(struct server *s, struct group *g)
+static void group_write(struct server *s, struct log_group *g)
 {
     if (list_is_empty(&g->jobs))
         return;
     job_write(s, &g->all);
-    struct log_job *job;
-    LIST_FOREACH (job, &g->jobs, struct log_job, task.link) {
-        list_unlink(&job->task.link);
+    struct server_task *t;
+    LIST_FOREACH (t, &g->jobs, struct server_task, link) {
+        struct log_job *job = CONTAINER_OF(t, struct log_job, task);
+        list_unlink(&t->link);
         job->err = g->all.err;
         job->why = g->all.why;
-        mailbox_post(s->inbox, &job->task.link);
+        mailbox_post(s->inbox, &t->link);
     }
     raft_entries_cut(&g->all.entries, 0);
     g->all.has_hard_state = false;
     g->all.trim = 0;
+    g->all.reset_index = 0;
 }
 
-static void group_add(struct server *s, struct group *g, struct log_job *job)
+static void group_add(struct server *s, struct log_group *g, struct log_job *job)
 {
     struct raft_entries *all = &g->all.entries;
     bool follows = job->entries.n == 0 || all->n == 0 ||
                    job->entries.v[0].index == all->v[all->n - 1].index + 1;
-    if (!follows)
-        group_write(s, g); /* these entries replace some of those */
+    if (!follows || job->reset_index != 0)
+        group_write(s, g); /* these entries replace some of those, or all */
     raft_entries_add(all, job->entries.v, job->entries.n);
     if (job->has_hard_state) {
         g->all.has_hard_state = true;
@@ -181,31 +249,51 @@ static void group_add(struct server *s, struct group *g, struct log_job *job)
     }
     if (job->trim != 0)
         g->all.trim = job->trim;
+    if (job->reset_index != 0) {
+        g->all.reset_index = job->reset_index;
+        g->all.reset_term = job->reset_term;
+    }
     list_add_tail(&g->jobs, &job->task.link);
+}
+
+bool log_run(struct server *s, struct list *jobs)
+{
+    struct log_group *g = s->log_group;
+    bool stop = false;
+    if (g == NULL) {
+        g = s->log_group = xcalloc(1, sizeof *g);
+        list_init(&g->jobs);
+    }
+    while (!list_is_empty(jobs)) {
+        struct server_task *t = LIST_ENTRY(jobs->next, struct server_task, link);
+        struct log_job *job = CONTAINER_OF(t, struct log_job, task);
+        list_unlink(&t->link);
+        if (job->stop) {
+            stop = true;
+            job_free(job);
+        } else {
+            group_add(s, g, job);
+        }
+    }
+    group_write(s, g);
+    return !stop;
+}
+
+void log_group_free(struct log_group *g)
+{
+    if (g == NULL)
+        return;
+    raft_entries_fini(&g->all.entries);
+    free(g);
 }
 
 void *log_main(void *arg)
 {
     struct server *s = arg;
-    struct group *g = xcalloc(1, sizeof *g);
     struct list jobs;
-    list_init(&g->jobs);
     list_init(&jobs);
-    for (bool stop = false; !stop;) {
+    do
         mailbox_take(s->log_inbox, &jobs, MSEC_NEVER);
-        struct log_job *job;
-        LIST_FOREACH (job, &jobs, struct log_job, task.link) {
-            list_unlink(&job->task.link);
-            if (job->stop) {
-                stop = true;
-                job_free(job);
-            } else {
-                group_add(s, g, job);
-            }
-        }
-        group_write(s, g);
-    }
-    raft_entries_fini(&g->all.entries);
-    free(g);
+    while (log_run(s, &jobs));
     return NULL;
 }

@@ -147,7 +147,7 @@ static GAUGE(is_learner, "etcd_server_is_learner",
 static COUNTER(heartbeat_failures, "etcd_server_heartbeat_send_failures_total",
                "The total number of leader heartbeat send failures (likely overloaded from slow "
                "disk).");
-static COUNTER(slow_reads, "etcd_server_slow_read_indexes_total",
+COUNTER(metric_slow_reads, "etcd_server_slow_read_indexes_total",
                "The total number of pending read indexes not in sync with leader's or timed out "
                "read index requests.");
 static struct metric promote_failures = METRIC_COUNTER_VEC(
@@ -155,9 +155,9 @@ static struct metric promote_failures = METRIC_COUNTER_VEC(
     "The total number of failed learner promotions (likely learner not ready) while this member is "
     "leader.",
     "Reason");
-static COUNTER(promote_successes, "etcd_server_learner_promote_successes",
+COUNTER(metric_promoted, "etcd_server_learner_promote_successes",
                "The total number of successful learner promotions while this member is leader.");
-static GAUGE(snapshot_apply, "etcd_server_snapshot_apply_in_progress_total",
+GAUGE(metric_restoring, "etcd_server_snapshot_apply_in_progress_total",
              "1 if the server is applying the incoming snapshot. 0 if none.");
 static GAUGE(pending_events, "etcd_debugging_mvcc_pending_events_total",
              "Total number of pending events to be sent.");
@@ -238,8 +238,8 @@ static struct metric *const families[] = {
     &metric_watchers, &metric_slow_watchers, &metric_defrag_inflight, &db_total, &db_total_old,
     &db_in_use, &has_leader, &is_leader, &applied, &committed, &pending, &quota, &keys,
     &current_revision, &compact_revision, &fd_limit, &fd_used, &auth_revision, &version, &build,
-    &cluster_ver, &server_id, &alarms, &features, &is_learner, &heartbeat_failures, &slow_reads,
-    &promote_failures, &promote_successes, &snapshot_apply, &snap_fsync, &snap_db_fsync,
+    &cluster_ver, &server_id, &alarms, &features, &is_learner, &heartbeat_failures, &metric_slow_reads,
+    &promote_failures, &metric_promoted, &metric_restoring, &snap_fsync, &snap_db_fsync,
     &snap_db_save, &pending_events, &index_pause, &commit_rebalance, &commit_spill, &commit_write,
     &snap_marshalling, &peer_sent,
     &peer_received, &peer_sent_failures, &peer_received_failures, &peer_rtt, &peers_active,
@@ -348,6 +348,7 @@ static void collect(void *arg)
     metric_set(&db_in_use, atomic_load(&s->db_in_use));
     metric_set(&has_leader, atomic_load(&s->leader) != 0);
     metric_set(&is_leader, atomic_load(&s->leads));
+    metric_set(&is_learner, atomic_load(&s->is_learner));
     metric_set(&applied, (int64_t)atomic_load(&s->applied));
     metric_set(&committed, (int64_t)atomic_load(&s->committed));
     metric_set(&pending, (int64_t)atomic_load(&s->pending_shown));

@@ -23,6 +23,7 @@ extern struct metric metric_events, metric_watchers, metric_slow_watchers;
 extern struct metric metric_slow_apply;
 extern struct metric metric_defrag_inflight;
 extern struct metric metric_wal_bytes;
+extern struct metric metric_slow_reads, metric_promoted, metric_restoring;
 
 /* Count an applied request, which took `seconds`. */
 void metrics_count_apply(const Etcdserverpb__InternalRaftRequest *req,

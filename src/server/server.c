@@ -33,7 +33,8 @@ static void lists_init(struct server *s)
 {
     struct list *all[] = {&s->batch_calls, &s->timeouts,        &s->applied_calls,
                           &s->reads,       &s->reads_confirmed, &s->compact_waiters,
-                          &s->defrag_waiters};
+                          &s->defrag_waiters, &s->log_held,     &s->forwards,
+                          &s->transfers};
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         list_init(all[i]);
 }
@@ -44,12 +45,16 @@ static void thread_start(pthread_t *t, const char *name, void *(*main)(void *arg
     pthread_setname_np(*t, name);
 }
 
-enum err server_start(const struct config *cfg, const struct server_events *events,
-                      struct server **ret, struct why *why)
+enum err server_open(const struct config *cfg, const struct server_events *events,
+                     const struct server_world *world, struct server **ret, struct why *why)
 {
     struct server *s = xcalloc(1, sizeof *s);
     s->cfg = cfg;
     s->events = *events;
+    s->world = *world;
+    s->self = xcalloc(1, sizeof *s->self);
+    s->self->server = s;
+    list_init(&s->self->outbox);
     lists_init(s);
     lock_init(&s->index_lock);
     lock_init(&s->gate);
@@ -57,18 +62,50 @@ enum err server_start(const struct config *cfg, const struct server_events *even
     s->inbox = mailbox_new();
     s->log_inbox = mailbox_new();
     s->keeper_inbox = mailbox_new();
+    if (world->transport == NULL)
+        s->loop = loop_new();
     enum err e = server_boot(s, why);
     if (e != ERR_OK) {
         server_free(s);
         return e;
     }
     server_metrics_init(s);
+    member_begin(s);
+    *ret = s;
+    return ERR_OK;
+}
+
+enum err server_start(const struct config *cfg, const struct server_events *events,
+                      struct server **ret, struct why *why)
+{
+    struct server *s = NULL;
+    static const struct server_world real;
+    enum err e = server_open(cfg, events, &real, &s, why);
+    if (e == ERR_OK)
+        e = peer_port_open(s, why);
+    if (e != ERR_OK) {
+        server_free(s);
+        return e;
+    }
     thread_start(&s->log_thread, "etcd-log", log_main, s);
     thread_start(&s->keeper_thread, "etcd-keeper", keeper_main, s);
     thread_start(&s->member_thread, "etcd-member", member_main, s);
     s->threads_run = true;
     *ret = s;
     return ERR_OK;
+}
+
+/* Run what is left in the member's inbox. */
+static void drain_mail(struct server *s)
+{
+    struct list left;
+    list_init(&left);
+    mailbox_take(s->inbox, &left, 0);
+    while (!list_is_empty(&left)) {
+        struct server_task *t = LIST_ENTRY(left.next, struct server_task, link);
+        list_unlink(&t->link);
+        t->run(s, t);
+    }
 }
 
 static void stop_run(struct server *s, struct server_task *t)
@@ -107,19 +144,19 @@ void server_free(struct server *s)
     if (s == NULL)
         return;
     invariant(!s->threads_run);
-    struct list left;
-    list_init(&left);
-    mailbox_take(s->inbox, &left, 0);
-    while (!list_is_empty(&left)) { /* what the log thread reported last */
-        struct server_task *t = LIST_ENTRY(left.next, struct server_task, link);
-        list_unlink(&t->link);
-        t->run(s, t);
-    }
+    atomic_store(&s->stopping, true);
+    atomic_store(&s->failed, true);
+    drain_mail(s); /* what the log thread reported last */
+    log_drop_held(s);
+    peer_port_close(s);
     server_unboot(s);
+    log_group_free(s->log_group);
     metrics_free(s->metrics);
     mailbox_free(s->inbox);
     mailbox_free(s->log_inbox);
     mailbox_free(s->keeper_inbox);
+    loop_free(s->loop);
+    free(s->self);
     pthread_rwlock_destroy(&s->index_lock);
     pthread_rwlock_destroy(&s->gate);
     pthread_mutex_destroy(&s->metrics_lock);
@@ -146,6 +183,11 @@ bool server_is_leader(const struct server *s)
 bool server_has_leader(const struct server *s)
 {
     return atomic_load_explicit(&s->leader, memory_order_relaxed) != 0;
+}
+
+bool server_is_learner(const struct server *s)
+{
+    return atomic_load_explicit(&s->is_learner, memory_order_relaxed);
 }
 
 const char *server_cluster_version(const struct server *s)

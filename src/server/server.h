@@ -33,6 +33,10 @@ struct server_events {
 MUST_USE enum err server_start(const struct config *cfg, const struct server_events *events,
                                struct server **ret, struct why *why);
 
+/* If this member leads, let another one lead; returns when that is done, or an election timeout
+ * has passed. Before the clients are sent away. */
+void server_hand_over(struct server *s);
+
 /* Answer all that waits with ERR_STOPPED, refuse new calls, end the threads, and sync. Client loops
  * may still run, and call: they are answered ERR_STOPPED. */
 void server_stop(struct server *s);
@@ -45,6 +49,7 @@ uint64_t server_cluster_id(const struct server *s);
 member_id server_member_id(const struct server *s);
 bool server_is_leader(const struct server *s);
 bool server_has_leader(const struct server *s);
+bool server_is_learner(const struct server *s);
 /* The cluster version as text ("3.7.0"), or "not_decided". Static or kept for the server's life. */
 const char *server_cluster_version(const struct server *s);
 /* Bit 1 << alarm type (1 NOSPACE, 2 CORRUPT) for each type that any member has raised. */

@@ -13,6 +13,7 @@
 
 enum {
     LEASES_A_ROUND = 20000,
+    CHECKPOINTS_A_ROUND = 1000,
     /* The holder's TTL begins when it has the answer, and that is under way for a while. */
     LEASE_GRACE_MS = 10,
     COMPACT_KEYS = 4096, /* index keys a step */
@@ -25,51 +26,19 @@ enum {
     CHECKPOINT_PAUSE_MS = 1000, /* between two that only the length of the log asks for */
 };
 
+static msec sooner(msec a, msec b)
+{
+    return a < b ? a : b;
+}
+
 /* ---- the member itself ------------------------------------------------------------------ */
 
-static void propose_attributes(struct server *s)
+static void say_ready(struct server *s)
 {
-    const struct url_list *urls = &s->cfg->advertise_client_urls;
-    Etcdserverpb__InternalRaftRequest req = ETCDSERVERPB__INTERNAL_RAFT_REQUEST__INIT;
-    Membershippb__ClusterMemberAttrSetRequest set =
-        MEMBERSHIPPB__CLUSTER_MEMBER_ATTR_SET_REQUEST__INIT;
-    Membershippb__Attributes attributes = MEMBERSHIPPB__ATTRIBUTES__INIT;
-    attributes.name = s->cfg->name;
-    attributes.n_client_urls = urls->n;
-    attributes.client_urls = xcalloc(urls->n, sizeof(char *));
-    for (size_t i = 0; i < urls->n; i++)
-        attributes.client_urls[i] = urls->items[i].text;
-    set.member_id = s->id;
-    set.member_attributes = &attributes;
-    req.cluster_member_attr_set = &set;
-    member_propose(s, &req);
-    free(attributes.client_urls);
-}
-
-static void propose_version(struct server *s)
-{
-    char version[] = ETCD_CLUSTER_VERSION;
-    const char *now = cluster_version(s->cluster);
-    if (now != NULL && strverscmp(now, version) >= 0)
+    if (s->ready_said || !s->published_self || cluster_version(s->cluster) == NULL)
         return;
-    Etcdserverpb__InternalRaftRequest req = ETCDSERVERPB__INTERNAL_RAFT_REQUEST__INIT;
-    Membershippb__ClusterVersionSetRequest set = MEMBERSHIPPB__CLUSTER_VERSION_SET_REQUEST__INIT;
-    set.ver = version;
-    req.cluster_version_set = &set;
-    member_propose(s, &req);
-}
-
-void upkeep_publish(struct server *s)
-{
-    if (!s->proposed_self && atomic_load(&s->leads) && raft_committed_in_term(s->raft)) {
-        s->proposed_self = true;
-        propose_attributes(s);
-        propose_version(s);
-    }
-    if (s->published_self && cluster_version(s->cluster) != NULL && !s->ready_said) {
-        s->ready_said = true;
-        s->events.ready(s->events.arg);
-    }
+    s->ready_said = true;
+    s->events.ready(s->events.arg);
 }
 
 /* ---- leases ----------------------------------------------------------------------------- */
@@ -98,6 +67,30 @@ static void expire_leases(struct server *s)
     free(ids);
 }
 
+/* How much is left of long leases, so that a new leader need not begin them anew. */
+static void checkpoint_leases(struct server *s)
+{
+    struct lease_checkpoint due[CHECKPOINTS_A_ROUND];
+    Etcdserverpb__LeaseCheckpoint points[CHECKPOINTS_A_ROUND], *list[CHECKPOINTS_A_ROUND];
+    if (!s->cfg->gates.lease_checkpoint || lessor_next_checkpoint(s->lessor) > s->now)
+        return;
+    size_t n = lessor_checkpoints_due(s->lessor, s->now, due, CHECKPOINTS_A_ROUND);
+    for (size_t i = 0; i < n; i++) {
+        etcdserverpb__lease_checkpoint__init(&points[i]);
+        points[i].id = due[i].id;
+        points[i].remaining_ttl = due[i].remaining_s;
+        list[i] = &points[i];
+    }
+    if (n == 0)
+        return;
+    Etcdserverpb__InternalRaftRequest req = ETCDSERVERPB__INTERNAL_RAFT_REQUEST__INIT;
+    Etcdserverpb__LeaseCheckpointRequest checkpoint = ETCDSERVERPB__LEASE_CHECKPOINT_REQUEST__INIT;
+    checkpoint.n_checkpoints = n;
+    checkpoint.checkpoints = list;
+    req.lease_checkpoint = &checkpoint;
+    member_propose(s, &req);
+}
+
 /* ---- compaction ------------------------------------------------------------------------- */
 
 void upkeep_compaction_scheduled(struct server *s)
@@ -113,6 +106,7 @@ static void compaction_done(struct server *s)
              LOG_MS("took", clock_now_ms() - s->compact_started),
              LOG_INT("current-db-size-bytes", atomic_load(&s->db_size)),
              LOG_INT("current-db-size-in-use-bytes", atomic_load(&s->db_in_use)));
+    corruption_compacted(s, mvcc_store_compacted(s->kv));
     metric_observe(&metric_compaction_total, (double)(clock_now_ms() - s->compact_started));
     metric_set(&metric_compaction_last, clock_wall_ns() / 1000000000);
     struct server_call *call;
@@ -130,7 +124,7 @@ static msec after_step(int64_t start_us)
 /* One step takes a millisecond or two. */
 static void compact_step(struct server *s)
 {
-    if (!mvcc_compact_pending(s->kv) || s->now < s->next_compact_step)
+    if (s->restore != NULL || !mvcc_compact_pending(s->kv) || s->now < s->next_compact_step)
         return;
     struct why why = {""};
     int64_t start = clock_now_us();
@@ -152,7 +146,7 @@ static void compact_step(struct server *s)
 
 static void auto_compact(struct server *s)
 {
-    if (s->compactor == NULL)
+    if (s->compactor == NULL || s->restore != NULL)
         return;
     revision rev = compactor_run(s->compactor, s->now, mvcc_store_revision(s->kv),
                                  atomic_load(&s->leads));
@@ -190,7 +184,7 @@ static void vacuum_answer(struct server *s)
 
 static void vacuum_step(struct server *s)
 {
-    s->vacuuming = wants_vacuum(s);
+    s->vacuuming = wants_vacuum(s) && s->restore == NULL;
     if (!s->vacuuming || mvcc_compact_pending(s->kv) || s->now < s->next_vacuum)
         return;
     struct why why = {""};
@@ -216,7 +210,7 @@ void upkeep_durable(struct server *s, raft_index index)
     if (index <= s->durable_index)
         return;
     s->durable_index = index;
-    log_trim(s, index);
+    log_trim(s, index < s->cache.before_index ? index : s->cache.before_index);
     log_info("saved snapshot", LOG_UINT("snapshot-index", index));
 }
 
@@ -240,7 +234,7 @@ static void checkpoint(struct server *s)
 {
     int64_t wal = kvdb_wal_size(s->kvdb);
     bool many = s->applied_index - s->durable_index > s->cfg->snapshot_count;
-    if (s->checkpoint_running || atomic_load(&s->stopping))
+    if (s->checkpoint_running || s->restore != NULL || atomic_load(&s->stopping))
         return;
     if (s->end_wal_due && wal > CHECKPOINT_WAL_MAX) {
         end_wal(s);
@@ -254,23 +248,22 @@ static void checkpoint(struct server *s)
 
 /* ---- all of it ---------------------------------------------------------------------------- */
 
-static msec sooner(msec a, msec b)
-{
-    return a < b ? a : b;
-}
-
 msec upkeep_run(struct server *s)
 {
+    msec due = sooner(versions_run(s), corruption_run(s));
+    say_ready(s);
     expire_leases(s);
+    checkpoint_leases(s);
     auto_compact(s);
     compact_step(s);
     vacuum_step(s);
     checkpoint(s);
-    msec due = MSEC_NEVER;
     if (lessor_is_primary(s->lessor))
         due = sooner(due, lease_due(s));
     if (s->compactor != NULL)
         due = sooner(due, compactor_next(s->compactor));
+    if (s->restore != NULL)
+        return due;
     if (mvcc_compact_pending(s->kv))
         due = sooner(due, s->next_compact_step);
     else if (s->vacuuming)

@@ -393,6 +393,21 @@ void hub_on_feed(struct loop_msg *m)
     free(fm);
 }
 
+void hub_on_restore(struct loop_msg *m)
+{
+    struct feed_msg *fm = CONTAINER_OF(m, struct feed_msg, msg);
+    struct hub *h = fm->client->hub;
+    struct watcher *w;
+    LIST_FOREACH (w, &h->by_state[WATCHER_SYNCED], struct watcher, link) {
+        if (w->next <= h->feed_rev)
+            w->next = h->feed_rev + 1;
+        state_move(w, WATCHER_BEHIND);
+    }
+    if (h->n != 0)
+        hub_subscribe(h, true);
+    free(fm);
+}
+
 /* ---- the history ----------------------------------------------------------------------------- */
 
 struct scan {

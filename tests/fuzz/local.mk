@@ -49,3 +49,34 @@ tests_fuzz_websocket_fuzz_SOURCES = tests/fuzz/websocket_fuzz.c
 tests_fuzz_websocket_fuzz_CPPFLAGS = $(FUZZ_CPPFLAGS)
 tests_fuzz_websocket_fuzz_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_websocket_fuzz_LDADD = $(LIB_HTTP) $(LIB_BASE)
+
+noinst_PROGRAMS += tests/fuzz/raft_message_fuzz
+tests_fuzz_raft_message_fuzz_SOURCES = tests/fuzz/raft_message_fuzz.c
+tests_fuzz_raft_message_fuzz_CPPFLAGS = $(FUZZ_CPPFLAGS)
+tests_fuzz_raft_message_fuzz_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_raft_message_fuzz_LDADD = $(LIB_PEER) $(LIB_BASE)
+
+noinst_PROGRAMS += tests/fuzz/peer_stream_fuzz
+tests_fuzz_peer_stream_fuzz_SOURCES = tests/fuzz/peer_stream_fuzz.c
+tests_fuzz_peer_stream_fuzz_CPPFLAGS = $(FUZZ_CPPFLAGS)
+tests_fuzz_peer_stream_fuzz_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_peer_stream_fuzz_LDADD = $(LIB_PEER) $(LIB_BASE)
+
+noinst_PROGRAMS += tests/fuzz/h1_client_fuzz
+tests_fuzz_h1_client_fuzz_SOURCES = tests/fuzz/h1_client_fuzz.c
+tests_fuzz_h1_client_fuzz_CPPFLAGS = $(FUZZ_CPPFLAGS)
+tests_fuzz_h1_client_fuzz_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_h1_client_fuzz_LDADD = $(LIB_HTTP) $(LIB_LOOP) $(LIB_BASE)
+
+noinst_PROGRAMS += tests/fuzz/v2_json_fuzz
+tests_fuzz_v2_json_fuzz_SOURCES = tests/fuzz/v2_json_fuzz.c
+tests_fuzz_v2_json_fuzz_CPPFLAGS = $(FUZZ_CPPFLAGS)
+tests_fuzz_v2_json_fuzz_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_v2_json_fuzz_LDADD = $(LIB_MEMBERSHIP) $(LIB_BASE)
+
+noinst_PROGRAMS += tests/fuzz/entry_fuzz
+tests_fuzz_entry_fuzz_SOURCES = tests/fuzz/entry_fuzz.c tests/lib/mem_backend.c tests/lib/mem_backend.h
+tests_fuzz_entry_fuzz_CPPFLAGS = $(FUZZ_CPPFLAGS)
+tests_fuzz_entry_fuzz_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_entry_fuzz_LDADD = $(LIB_APPLY) $(LIB_MVCC) $(LIB_LEASE) $(LIB_MEMBERSHIP) $(LIB_PB) \
+	$(LIB_BASE) $(JANSSON_LIBS)

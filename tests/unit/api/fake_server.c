@@ -524,6 +524,12 @@ bool server_is_leader(const struct server *s)
     return !s->no_leader;
 }
 
+bool server_is_learner(const struct server *s)
+{
+    (void)s;
+    return false;
+}
+
 bool server_has_leader(const struct server *s)
 {
     return !s->no_leader;

@@ -450,14 +450,52 @@ static void not_there_yet(void **state)
         {"--discovery-srv|x", "Discovery is not available in this build yet: --discovery-srv=x"},
         {"--discovery-token|x|--discovery-endpoints|a:1",
          "Discovery is not available in this build yet: --discovery-token=x"},
-        {"--initial-cluster-state|existing",
-         "Joining an existing cluster is not available in this build yet: "
-         "--initial-cluster-state=existing"},
-        {"--initial-cluster|default=http://localhost:2380,b=http://b:1",
-         "A cluster of several members is not available in this build yet: "
-         "--initial-cluster=default=http://localhost:2380,b=http://b:1"},
+        {"--initial-cluster|default=http://localhost:2380,b=https://b:1",
+         "TLS is not available in this build yet: --initial-cluster=https://b:1"},
         {"--auth-token|jwt,sign-method=RS256",
          "JWT is not available in this build yet: --auth-token=jwt,sign-method=RS256"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        load_fails((struct given){.args = rows[i][0]}, CONFIG_ERROR, 1, rows[i][1]);
+}
+
+static void several_members(void **state)
+{
+    (void)state;
+    static const char *const states[] = {"new", "existing"};
+    for (size_t i = 0; i < ARRAY_LEN(states); i++) {
+        char *args = xasprintf("--name|b|--initial-advertise-peer-urls|http://b:1|"
+                               "--initial-cluster-state|%s|--initial-cluster|"
+                               "c=http://c:1,b=http://b:1,a=http://a:1,c=http://c:0",
+                               states[i]);
+        struct loaded l = load_ok((struct given){.args = args});
+        assert_string_equal(l.cfg->initial_cluster_state, states[i]);
+        assert_int_equal(l.cfg->n_members, 3);
+        assert_string_equal(l.cfg->members[0].name, "a");
+        assert_urls(&l.cfg->members[2].peer_urls, "http://c:0,http://c:1");
+        assert_ptr_equal(config_self(l.cfg), &l.cfg->members[1]);
+        loaded_fini(&l);
+        free(args);
+    }
+}
+
+/* What is asked of a first start, of either kind. */
+static void who_begins(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"--initial-cluster-state|existing",
+         "--initial-cluster-state=existing needs the other members in --initial-cluster, as "
+         "\"etcdctl member add\" prints it"},
+        {"--initial-cluster-state|existing|--initial-cluster|a=http://a:1,b=http://b:1",
+         "couldn't find local name \"default\" in the initial cluster configuration"},
+        {"--initial-cluster-state|existing|--initial-cluster|default=http://a:1,b=http://b:1",
+         "--initial-cluster has default=http://a:1 but missing from "
+         "--initial-advertise-peer-urls=http://localhost:2380"},
+        {"--initial-cluster|default=http://localhost:2380,b=http://localhost:2380",
+         "initial cluster default=http://localhost:2380,b=http://localhost:2380 has duplicate url"},
+        {"--initial-cluster|default", "error setting up initial cluster: URL scheme must be http, "
+                                      "https, unix, or unixs: "},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         load_fails((struct given){.args = rows[i][0]}, CONFIG_ERROR, 1, rows[i][1]);
@@ -470,6 +508,15 @@ static void a_member_with_data_needs_no_cluster(void **state)
     assert_int_equal(mkdir("d/member", 0700), 0);
     struct loaded l = load_ok(
         (struct given){.args = "--data-dir|d|--initial-cluster|other=http://localhost:2380"});
+    assert_int_equal(config_check_bootstrap(l.cfg, NULL), ERR_INVALID);
+    assert_null(config_self(l.cfg));
+    loaded_fini(&l);
+    l = load_ok((struct given){.args = "--data-dir|d|--initial-cluster|a=http://a:1,garbage"});
+    assert_int_equal(l.cfg->n_members, 0);
+    assert_int_equal(config_check_bootstrap(l.cfg, NULL), ERR_INVALID);
+    assert_true(has_note(&l, LOG_WARN_, "--initial-cluster is ignored, for the member has data: "));
+    loaded_fini(&l);
+    l = load_ok((struct given){.args = "--data-dir|d|--initial-cluster-state|existing"});
     loaded_fini(&l);
 }
 
@@ -672,6 +719,8 @@ int main(void)
         cmocka_unit_test(which_conf_file),
         cmocka_unit_test(refused_values),
         cmocka_unit_test(not_there_yet),
+        cmocka_unit_test(several_members),
+        cmocka_unit_test(who_begins),
         cmocka_unit_test(a_member_with_data_needs_no_cluster),
         cmocka_unit_test(names_and_hosts_follow),
         cmocka_unit_test(compaction_follows),

@@ -48,7 +48,7 @@ static void parts(void **state)
 static void refusals(void **state)
 {
     (void)state;
-#define NO_PORT "URL address does not have the form \"host:port\": "
+#define NO_PORT   "URL address does not have the form \"host:port\": "
 #define NO_SCHEME "URL scheme must be http, https, unix, or unixs: "
     static const struct {
         const char *text, *why;
@@ -171,6 +171,35 @@ static void localhost_needs_no_resolver(void **state)
     url_fini(&u);
 }
 
+static void the_same_place(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *a, *b;
+        bool same;
+    } rows[] = {
+        {"http://a:1", "http://a:1", true},
+        {"http://localhost:1", "http://127.0.0.1:1", true},
+        {"http://LOCALHOST:1,http://b:2", "http://b:2,http://127.0.0.1:1", true},
+        {"unix:///a", "unix:///a", true},
+        {"http://a:1", "https://a:1", false},
+        {"http://a:1", "http://a:2", false},
+        {"http://a:1", "http://b:1", false},
+        {"unix:///a", "unix:///b", false},
+        {"http://a:1", "http://a:1,http://b:1", false},
+        {"http://127.0.0.1:1,http://localhost:1", "http://localhost:1,http://b:1", false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct url_list a, b;
+        assert_int_equal(url_list_parse(rows[i].a, false, &a, NULL), ERR_OK);
+        assert_int_equal(url_list_parse(rows[i].b, false, &b, NULL), ERR_OK);
+        assert_int_equal(url_list_same_places(&a, &b), rows[i].same);
+        assert_int_equal(url_list_same_places(&b, &a), rows[i].same);
+        url_list_fini(&a);
+        url_list_fini(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +209,7 @@ int main(void)
         cmocka_unit_test(lists_are_sorted),
         cmocka_unit_test(bind_and_advertise),
         cmocka_unit_test(localhost_needs_no_resolver),
+        cmocka_unit_test(the_same_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,9 +33,9 @@ static raft_term term_at(struct entry_cache *c, raft_index index)
 static void empty_cache_knows_where_it_begins(void **state)
 {
     (void)state;
-    struct entry_cache c;
+    struct entry_cache c = {0};
     raft_term t;
-    entry_cache_init(&c, 100, 3);
+    entry_cache_reset(&c, 100, 3);
     struct raft_log_reader r = entry_cache_reader(&c);
     assert_int_equal(r.ops->first_index(r.arg), 101);
     assert_int_equal(r.ops->last_index(r.arg), 100);
@@ -50,10 +50,10 @@ static void empty_cache_knows_where_it_begins(void **state)
 static void lends_what_fits(void **state)
 {
     (void)state;
-    struct entry_cache c;
+    struct entry_cache c = {0};
     const struct raft_entry *v;
     size_t n;
-    entry_cache_init(&c, 0, 0);
+    entry_cache_reset(&c, 0, 0);
     add(&c, 1, 10, 1);
     struct raft_log_reader r = entry_cache_reader(&c);
     uint64_t size = raft_entry_size(&c.list.v[0]);
@@ -76,8 +76,8 @@ static void lends_what_fits(void **state)
 static void newer_entries_replace_older(void **state)
 {
     (void)state;
-    struct entry_cache c;
-    entry_cache_init(&c, 0, 0);
+    struct entry_cache c = {0};
+    entry_cache_reset(&c, 0, 0);
     add(&c, 1, 10, 1);
     entry_cache_trim(&c, 3);
     add(&c, 6, 2, 2);
@@ -93,8 +93,8 @@ static void newer_entries_replace_older(void **state)
 static void trims_from_the_front(void **state)
 {
     (void)state;
-    struct entry_cache c;
-    entry_cache_init(&c, 0, 0);
+    struct entry_cache c = {0};
+    entry_cache_reset(&c, 0, 0);
     add(&c, 1, 5, 1);
     add(&c, 6, 5, 2);
     entry_cache_trim(&c, 7);
@@ -115,11 +115,11 @@ static void random_use(void **state)
     (void)state;
     enum { MAX = 4000 };
     static raft_term terms[MAX + 64];
-    struct entry_cache c;
+    struct entry_cache c = {0};
     struct rng rng = {3};
     raft_index before = 0, last = 0;
     raft_term term = 1;
-    entry_cache_init(&c, 0, 0);
+    entry_cache_reset(&c, 0, 0);
     while (last < MAX) {
         uint64_t what = rng_below(&rng, 10);
         if (what == 0 && last > before) { /* a new leader replaces the end */

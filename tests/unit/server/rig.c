@@ -81,7 +81,8 @@ static struct config *rig_config(const struct rig *g, const char *flag1, const c
 {
     char dir[300];
     snprintf(dir, sizeof dir, "--data-dir=%s/data", g->dir);
-    char *argv[] = {(char[]){"etcd"}, (char[]){"--name=m"}, dir, (char *)(uintptr_t)flag1,
+    char *argv[] = {(char[]){"etcd"}, (char[]){"--name=m"},
+                    (char[]){"--listen-peer-urls=http://127.0.0.1:0"}, dir, (char *)(uintptr_t)flag1,
                     (char *)(uintptr_t)flag2, NULL};
     struct config_input in = {.argv = argv, .env_file_default = ""};
     while (argv[in.argc] != NULL)

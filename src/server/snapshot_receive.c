@@ -1,0 +1,273 @@
+/* server/snapshot_receive.c -- a snapshot of the leader replaces all that we have.
+ *
+ * The file came whole. Raft takes the message (or finds that it is old news); then the keeper loads
+ * the file into the key database in one transaction, and from there makes the state anew; then the
+ * log begins anew behind the snapshot; then raft hears that it is durable. Between the last two
+ * steps on disk, a mark in the key database (bucket "local") says what the log still lacks: a crash
+ * there is mended at the next start.
+ *
+ * While it is loaded nothing is applied, and nothing is written to the log. Readers go on with the
+ * old state; for the commit and the change to the new state the keeper holds the index lock.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "membership/v2_tree.h"
+#include "server/feed.h"
+#include "server/metrics_priv.h"
+#include "server/server_priv.h"
+#include "storage/snapshot_reader.h"
+
+#define RESTORED_KEY "restored" /* in BUCKET_LOCAL: index and term, 16 bytes */
+
+struct restore {
+    struct server_task task;
+    int fd;
+    uint64_t size;
+    raft_index index;
+    raft_term term;
+    struct blob *data; /* the cluster, as upstream's v2 tree */
+    bool locked;       /* the keeper holds the index lock to write */
+    struct server *server;
+    struct state next, before;
+    msec started;
+    enum err err;
+    struct why why;
+};
+
+/* ---- it came ------------------------------------------------------------------------------- */
+
+static void offered_drop(struct snapshot_offered *o)
+{
+    if (o->fd != -1)
+        close(o->fd);
+    blob_unref(o->data);
+    *o = (struct snapshot_offered){.fd = -1};
+}
+
+/* Only look at it: is it a snapshot file at all? */
+static bool is_readable(struct server *s, member_id from, int fd, uint64_t size)
+{
+    struct snapshot_reader *reader = NULL;
+    struct why why = {""};
+    enum err e = snapshot_reader_open(fd, size, &reader, &why);
+    snapshot_reader_close(reader);
+    if (e != ERR_OK)
+        log_warn("a snapshot that came cannot be read", LOG_ID("local-member-id", s->id),
+                 LOG_ID("from", from), LOG_STR("error", why.text));
+    return e == ERR_OK;
+}
+
+bool restore_offer(struct server *s, struct raft_message *m, int fd, uint64_t size)
+{
+    if (s->restore != NULL || m->snapshot == NULL || !is_readable(s, m->from, fd, size)) {
+        close(fd);
+        return false;
+    }
+    offered_drop(&s->offered);
+    s->offered = (struct snapshot_offered){
+        .fd = fd,
+        .size = size,
+        .index = m->snapshot->meta.index,
+        .data = m->snapshot->data != NULL ? blob_ref(m->snapshot->data) : NULL,
+    };
+    enum err e = raft_step(s->raft, m);
+    if (e == ERR_OK)
+        return true;
+    offered_drop(&s->offered);
+    return false;
+}
+
+void restore_drop_unused(struct server *s)
+{
+    if (s->offered.fd != -1)
+        offered_drop(&s->offered);
+}
+
+/* ---- the keeper loads it --------------------------------------------------------------------- */
+
+static void put_number(struct kv_writer *w, const char *name, uint64_t n)
+{
+    uint8_t v[8];
+    be64_put(v, n);
+    w->ops->bucket_put(w, BUCKET_META, slice_str(name), slice_make(v, 8));
+}
+
+/* The members are those that the message tells; a file may be older in this (upstream's 3.5 forgot
+ * to update its bucket). */
+static void write_cluster(struct restore *r, struct kv_writer *w)
+{
+    struct cluster *c = cluster_new(r->server->cluster_id);
+    bool has_user_keys = false;
+    struct why why = {""};
+    enum err e = cluster_load(c, w, &why);
+    if (r->data != NULL && r->data->n != 0) {
+        enum err tree = cluster_load_v2_json(c, blob_slice(r->data), &has_user_keys, &why);
+        if (tree != ERR_NOT_FOUND)
+            e = tree;
+    }
+    if (has_user_keys)
+        log_warn("the cluster holds keys of the v2 API: this member does not keep them",
+                 LOG_STR("action", "do not let it lead while those keys are needed"));
+    if (e == ERR_OK)
+        cluster_save(c, w);
+    else
+        r->err = why_set(&r->why, ERR_DAMAGED, "the snapshot's members: %s", why.text);
+    struct raft_conf_state cs = conf_state_of(c);
+    store_conf_state(w, &cs);
+    raft_conf_state_fini(&cs);
+    cluster_free(c);
+}
+
+/* Last in the transaction. From here on nobody may read: what is committed and what the index says
+ * are not the same until the index is made anew. */
+static void write_local(void *arg, struct kv_writer *w)
+{
+    struct restore *r = arg;
+    uint8_t mark[16];
+    be64_put(mark, r->index);
+    be64_put(mark + 8, r->term);
+    w->ops->bucket_put(w, BUCKET_LOCAL, slice_str(RESTORED_KEY), slice_make(mark, sizeof mark));
+    put_number(w, "consistent_index", r->index);
+    put_number(w, "term", r->term);
+    write_cluster(r, w);
+    pthread_rwlock_wrlock(&r->server->index_lock);
+    r->locked = true;
+}
+
+static bool goes_on(void *arg)
+{
+    const struct restore *r = arg;
+    return !atomic_load_explicit(&r->server->stopping, memory_order_relaxed);
+}
+
+static enum err load(struct server *s, struct restore *r)
+{
+    AUTO(snapshot_reader) struct snapshot_reader *reader = NULL;
+    struct snapshot_restore how = {.local = write_local, .go_on = goes_on, .arg = r};
+    enum err e = snapshot_reader_open(r->fd, r->size, &reader, &r->why);
+    if (e == ERR_OK)
+        e = snapshot_restore(reader, s->kvdb, &how, &r->why);
+    if (e == ERR_OK)
+        e = r->err; /* of write_local */
+    if (e == ERR_OK)
+        e = state_load(s, &r->next, &r->why);
+    if (e != ERR_OK)
+        return e;
+    r->before.kv = s->kv;
+    s->kv = r->next.kv;
+    atomic_fetch_add(&s->generation, 1);
+    atomic_store(&s->published, mvcc_store_revision(s->kv));
+    return ERR_OK;
+}
+
+/* Member thread. */
+static void tell_clients(struct server *s)
+{
+    for (size_t i = 0; i < s->n_clients; i++) {
+        struct feed_msg *m = xmalloc(sizeof *m);
+        *m = (struct feed_msg){.msg.run = hub_on_restore, .client = s->clients[i]};
+        client_post(s->clients[i], &m->msg);
+    }
+}
+
+static void restore_free(struct restore *r)
+{
+    close(r->fd);
+    blob_unref(r->data);
+    free(r);
+}
+
+static void loaded(struct server *s, struct server_task *t)
+{
+    struct restore *r = CONTAINER_OF(t, struct restore, task);
+    s->restore = NULL;
+    metric_set(&metric_restoring, 0);
+    if (r->err != ERR_OK) {
+        if (r->err != ERR_CLOSED)
+            member_fail(s, "a snapshot of the leader cannot be loaded", r->why.text);
+        log_drop_held(s);
+        restore_free(r);
+        return;
+    }
+    r->before.lessor = s->lessor;
+    r->before.cluster = s->cluster;
+    r->before.applier = s->applier;
+    r->next.applied_index = r->index;
+    r->next.applied_term = r->term;
+    state_publish(s, &r->next);
+    state_fini(&r->before);
+    cluster_set_id(s->cluster, s->cluster_id);
+    s->durable_index = s->applied_index;
+    s->trim_index = 0;
+    network_sync(s);
+    tell_clients(s);
+    log_info("applied snapshot", LOG_ID("local-member-id", s->id),
+             LOG_UINT("snapshot-index", r->index), LOG_UINT("snapshot-term", r->term),
+             LOG_INT("revision", published_revision(s)), LOG_MS("took", s->now - r->started));
+    restore_free(r);
+    log_release(s);
+}
+
+/* Keeper thread. */
+static void load_run(struct server *s, struct server_task *t)
+{
+    struct restore *r = CONTAINER_OF(t, struct restore, task);
+    r->err = load(s, r);
+    if (r->locked)
+        pthread_rwlock_unlock(&s->index_lock);
+    r->task.run = loaded;
+    mailbox_post(s->inbox, &r->task.link);
+}
+
+void restore_begin(struct server *s, const struct raft_ready *rd)
+{
+    const struct raft_snapshot_meta *meta = &rd->snapshot.meta;
+    invariant(s->restore == NULL && s->offered.fd != -1 && s->offered.index == meta->index);
+    struct restore *r = xcalloc(1, sizeof *r);
+    r->task.run = load_run;
+    r->fd = s->offered.fd;
+    r->size = s->offered.size;
+    r->data = s->offered.data;
+    r->index = meta->index;
+    r->term = meta->term;
+    r->server = s;
+    r->started = s->now;
+    s->offered = (struct snapshot_offered){.fd = -1};
+    s->restore = r;
+    metric_set(&metric_restoring, 1);
+    log_info("applying snapshot", LOG_ID("local-member-id", s->id),
+             LOG_UINT("current-applied-index", s->applied_index),
+             LOG_UINT("snapshot-index", r->index), LOG_UINT("bytes", r->size));
+    mailbox_post(s->keeper_inbox, &r->task.link);
+}
+
+/* ---- at start -------------------------------------------------------------------------------- */
+
+enum err restore_finish(struct server *s, struct logdb_start *start, struct why *why)
+{
+    struct slice mark;
+    raft_index index = 0;
+    raft_term term = 0;
+    struct kv_writer *w = kvdb_writer(s->kvdb);
+    kvdb_begin(s->kvdb);
+    if (w->ops->bucket_get(w, BUCKET_LOCAL, slice_str(RESTORED_KEY), &mark) && mark.n == 16) {
+        index = be64_get(mark.p);
+        term = be64_get(mark.p + 8);
+    }
+    kvdb_rollback(s->kvdb);
+    if (index == 0 || index != s->applied_index)
+        return ERR_OK; /* it is something else: the caller says what */
+    log_warn("a snapshot was loaded, but the log does not begin behind it yet: mended",
+             LOG_UINT("snapshot-index", index));
+    struct raft_hard_state hs = start->hard_state;
+    if (hs.term < term)
+        hs = (struct raft_hard_state){.term = term};
+    hs.commit = index;
+    enum err e = logdb_reset(s->logdb, &hs, index, term, why);
+    if (e != ERR_OK)
+        return e;
+    entry_cache_reset(&s->cache, 0, 0);
+    return logdb_load(s->logdb, NULL, NULL, start, why);
+}

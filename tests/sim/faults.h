@@ -1,0 +1,29 @@
+/* tests/sim/faults.h -- what goes wrong in a simulated cluster, now and then, as chance has it.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef TESTS_SIM_FAULTS_H
+#define TESTS_SIM_FAULTS_H
+
+#include <stdint.h>
+
+enum fault {
+    FAULT_PARTITIONS = 1, /* also in one direction only */
+    FAULT_WEATHER = 2,    /* messages are lost, late, twice, out of order */
+    FAULT_CRASHES = 4,    /* of processes and of machines; of all at once */
+    FAULT_TORN = 8,       /* the power goes in the middle of a write */
+    FAULT_PAUSES = 16,    /* a member does not run for a while */
+    FAULT_DISKS = 32,     /* slow, hanging, full */
+    FAULT_CLOCKS = 64,    /* the wall clock jumps */
+    FAULT_MEMBERS = 128,  /* the membership changes: the operator's work */
+    FAULT_ALL = 255,
+};
+
+struct faults_setup {
+    unsigned which;    /* enum fault, or'ed */
+    int64_t pause_max; /* microseconds between two */
+};
+
+void faults_begin(const struct faults_setup *setup);
+/* No more of them; mend all that is broken. */
+void faults_mend(void);
+
+#endif
