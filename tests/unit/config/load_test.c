@@ -53,7 +53,8 @@ static void defaults(void **state)
     assert_int_equal(c->compaction_mode, CONFIG_COMPACT_OFF);
     assert_int_equal(c->auth_token_ttl_s, 300);
     assert_true(c->gates.txn_mode_write_with_shared_buffer && c->gates.fast_lease_keep_alive);
-    assert_false(c->gates.initial_corrupt_check || c->gates.priority_request);
+    assert_true(c->gates.initial_corrupt_check && c->gates.compact_hash_check);
+    assert_false(c->gates.priority_request);
     assert_int_equal(c->client_threads, 0);
     assert_string_equal(c->env_file, "etcd.conf");
     assert_int_equal(l.out.n_notes, 2); /* the default name, the default folder */
@@ -687,7 +688,7 @@ static void help_names_every_flag(void **state)
         "\nUnsafe feature:\n",
         "  --env-file '/etc/etcd/etcd.conf'\n",
         "  --check-config\n",
-        "    InitialCorruptCheck=true|false (ALPHA - default=false)\n",
+        "    InitialCorruptCheck=true|false (ALPHA - default=true)\n",
         "  --experimental-memory-mlock\n    --memory-mlock\n",
         "  --cluster-active-size\n",
     };
