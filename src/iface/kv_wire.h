@@ -64,15 +64,16 @@ static inline uint8_t *kv_wire_put(uint8_t *p, const struct kv_row *row)
     return kv_wire_int(p, 0x30, row->lease);
 }
 
-/* The key of the row in upstream's `key` bucket: main, '_', sub, and 't' behind a tombstone.
- * Return its length, 17 or 18. */
+/* The key of the row in upstream's `key` bucket: main, '_', sub, and 't' behind a tombstone. (A row
+ * without a key is none: it stands for a revision that was jumped to.) Return its length, 17 or
+ * 18. */
 static inline size_t kv_wire_rev_key(uint8_t p[18], const struct kv_row *row)
 {
     be64_put(p, (uint64_t)row->main);
     p[8] = '_';
     be64_put(p + 9, (uint64_t)row->sub);
     p[17] = 't';
-    return kv_row_is_tombstone(row) ? 18 : 17;
+    return kv_row_is_tombstone(row) && row->key.n != 0 ? 18 : 17;
 }
 
 #endif

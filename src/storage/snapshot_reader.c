@@ -25,8 +25,7 @@ enum {
     PAGE_SIZE_MAX = 65536,
     DEPTH_MAX = 32,
     DIGEST_ALIGN = 512, /* a file with a digest is that much longer than a multiple of this */
-    MAIN_BITS =
-        62 - KV_POS_SUB_BITS, /* of a main revision: its pos is a number, and so are the next */
+    MAIN_BITS = 62 - KV_POS_SUB_BITS, /* of a main revision, so that its pos does not overflow */
 };
 
 struct snapshot_reader {

@@ -1,9 +1,10 @@
 /* storage/snapshot_reader.h -- upstream's snapshot file (bbolt) as a source of rows.
  *
  * Any writer's file is read: upstream's own database files, their copies with or without the
- * digest behind them, and what snapshot_file.h writes. The file is mapped; nothing in it is
- * trusted: every page number, count, offset and length is checked against the file before it is
- * used, depth is bounded, and no page is visited twice on one way down.
+ * digest behind them, and what snapshot_file.h writes. The file is mapped, and must not be cut
+ * meanwhile. Nothing in it is trusted: every page number, count, offset and length is checked
+ * against the file before it is used, depth is bounded, keys ascend, and one walk looks at no more
+ * pages than there are.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef STORAGE_SNAPSHOT_READER_H
 #define STORAGE_SNAPSHOT_READER_H
@@ -15,7 +16,7 @@
 struct snapshot_reader;
 
 enum snapshot_digest {
-    SNAPSHOT_DIGEST_NONE,   /* the size is a multiple of the page size: there is none */
+    SNAPSHOT_DIGEST_NONE, /* the size is a multiple of the page size: there is none */
     SNAPSHOT_DIGEST_GOOD,
     SNAPSHOT_DIGEST_BAD,
 };
@@ -44,7 +45,9 @@ MUST_USE enum err snapshot_reader_get(const struct snapshot_reader *r, const cha
                                       const char *key, struct slice *ret_value);
 
 /* Visit the history (bucket "key") in order, decoded, each row with its `pos` as mvcc/store.h
- * counts it. Slices live as long as the reader. ERR_DAMAGED on rows that cannot be. */
+ * counts it. Slices live as long as the reader. ERR_DAMAGED on rows that cannot be. A row without a
+ * key (and then without anything) only lifts the revision: `etcdutl snapshot restore
+ * --bump-revision` adds such a one. */
 MUST_USE enum err snapshot_reader_rows(const struct snapshot_reader *r,
                                        bool (*visit)(void *arg, const struct kv_row *row),
                                        void *arg, struct why *why);
@@ -56,9 +59,9 @@ MUST_USE enum err snapshot_reader_check(const struct snapshot_reader *r, struct 
 /* Replace all that `db` holds by the snapshot, in one transaction that is durable when this
  * returns. `row` (may be NULL) sees each row of the history on its way; `local` (may be NULL) may
  * write more to the same transaction, last. `go_on` (may be NULL) is asked now and then; false ends
- * it with ERR_CLOSED. After a failure the database is as it was before; after ERR_IO or
- * ERR_DISK_FULL it answers as after a failed kvdb_commit(). The writer belongs to the caller's
- * thread meanwhile. */
+ * it with ERR_CLOSED. ERR_TOO_LARGE if SQLite has no room for a row. After a failure the database
+ * is as it was before; after ERR_IO or ERR_DISK_FULL it answers as after a failed kvdb_commit().
+ * The writer belongs to the caller's thread meanwhile. */
 struct snapshot_restore {
     void (*row)(void *arg, const struct kv_row *row);
     void (*local)(void *arg, struct kv_writer *w);

@@ -80,3 +80,9 @@ tests_fuzz_entry_fuzz_CPPFLAGS = $(FUZZ_CPPFLAGS)
 tests_fuzz_entry_fuzz_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_entry_fuzz_LDADD = $(LIB_APPLY) $(LIB_MVCC) $(LIB_LEASE) $(LIB_MEMBERSHIP) $(LIB_PB) \
 	$(LIB_BASE) $(JANSSON_LIBS)
+
+noinst_PROGRAMS += tests/fuzz/snapshot_fuzz
+tests_fuzz_snapshot_fuzz_SOURCES = tests/fuzz/snapshot_fuzz.c
+tests_fuzz_snapshot_fuzz_CPPFLAGS = $(FUZZ_CPPFLAGS)
+tests_fuzz_snapshot_fuzz_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_snapshot_fuzz_LDADD = $(LIB_STORAGE) $(LIB_BASE)
