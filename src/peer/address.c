@@ -51,7 +51,8 @@ static bool split_host(struct slice s, struct slice *ret_host, struct slice *ret
     *ret_port = after(s, ret_host->n + 1);
     if (ret_host->n > 2 && ret_host->p[0] == '[' && ret_host->p[ret_host->n - 1] == ']')
         *ret_host = slice_make(ret_host->p + 1, ret_host->n - 2);
-    else if (ret_host->n == 0 || memchr(ret_host->p, ':', ret_host->n) != NULL)
+    else if (ret_host->n == 0 || memchr(ret_host->p, ':', ret_host->n) != NULL ||
+             ret_host->p[0] == '[')
         return false;
     return is_port(*ret_port);
 }

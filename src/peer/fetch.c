@@ -32,8 +32,7 @@ static void on_done(struct http_request *r, enum err e)
     loop_stop(f->loop);
 }
 
-static enum err fetch_run(struct fetch *f, const struct http_client_config *config,
-                          struct why *why)
+static enum err fetch_run(struct fetch *f, const struct http_client_config *config, struct why *why)
 {
     f->loop = loop_new();
     struct http_client *client = http_client_new(f->loop, config);

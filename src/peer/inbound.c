@@ -4,8 +4,6 @@
  * 403 and 410 make a Go member believe that it was removed for good: they are said of members
  * that were removed, and (403) of messages that are for another member.
  * SPDX-License-Identifier: Apache-2.0 */
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -30,11 +28,6 @@ static struct http_header header(const char *name, const char *value)
     return (struct http_header){slice_str(name), slice_str(value), false};
 }
 
-static void hex_id(char text[static 20], uint64_t id)
-{
-    snprintf(text, 20, "%" PRIx64, id);
-}
-
 static void answer_error(struct http_stream *s, unsigned status, const char *text,
                          const struct http_header *more, size_t n)
 {
@@ -50,26 +43,20 @@ static void answer_error(struct http_stream *s, unsigned status, const char *tex
 
 void inbound_error(struct peers *p, struct http_stream *s, unsigned status, const char *text)
 {
-    char cluster[20];
-    hex_id(cluster, p->cfg.cluster_id);
-    const struct http_header more = header("x-etcd-cluster-id", cluster);
+    const struct http_header more = header("x-etcd-cluster-id", p->cluster_hex);
     answer_error(s, status, text, &more, 1);
 }
 
 void inbound_done(struct peers *p, struct http_stream *s)
 {
-    char cluster[20];
-    hex_id(cluster, p->cfg.cluster_id);
-    const struct http_header headers[] = {header("x-etcd-cluster-id", cluster)};
+    const struct http_header headers[] = {header("x-etcd-cluster-id", p->cluster_hex)};
     http_stream_respond_full(s, 204, headers, ARRAY_LEN(headers), slice_make(NULL, 0));
 }
 
 static void answer_forbidden(struct peers *p, struct http_stream *s, const char *text)
 {
-    char cluster[20];
-    hex_id(cluster, p->cfg.cluster_id);
     const struct http_header headers[] = {HTTP_HEADER("content-type", "application/json"),
-                                          header("x-etcd-cluster-id", cluster)};
+                                          header("x-etcd-cluster-id", p->cluster_hex)};
     char *body = xasprintf("{\"message\":\"%s\"}", text);
     http_stream_respond_full(s, 403, headers, ARRAY_LEN(headers), slice_str(body));
     free(body);
@@ -93,13 +80,10 @@ static const char *compatibility_trouble(const struct peers *p, const struct htt
     struct peer_version least = peer_version_parse(slice_str(PEER_MIN_CLUSTER_VERSION));
     struct peer_version ours = peer_version_parse(slice_str(r->server_version(r->arg)));
     struct peer_version theirs = peer_version_parse(http_stream_header(s, "x-server-version"));
-    struct peer_version wanted =
-        peer_version_parse(http_stream_header(s, "x-min-cluster-version"));
-    char cluster[20];
+    struct peer_version wanted = peer_version_parse(http_stream_header(s, "x-min-cluster-version"));
     if (peer_version_cmp(theirs, least) < 0 || peer_version_cmp(wanted, ours) > 0)
         return "incompatible version";
-    hex_id(cluster, p->cfg.cluster_id);
-    if (!slice_is(http_stream_header(s, "x-etcd-cluster-id"), cluster))
+    if (!slice_is(http_stream_header(s, "x-etcd-cluster-id"), p->cluster_hex))
         return "cluster ID mismatch";
     return NULL;
 }
@@ -194,7 +178,7 @@ static void inbound_await(struct peers *p, struct http_stream *s, const struct h
 void inbounds_drop(struct peers *p)
 {
     struct inbound *in;
-    LIST_FOREACH(in, &p->inbounds, struct inbound, link) {
+    LIST_FOREACH (in, &p->inbounds, struct inbound, link) {
         struct http_stream *s = in->stream;
         inbound_free(in);
         if (s != NULL)
@@ -263,9 +247,7 @@ static bool stream_path(struct slice rest, enum peer_kind *ret_kind, struct slic
 static void stream_error(struct peers *p, struct http_stream *s, unsigned status, const char *text)
 {
     const struct transport_receiver *r = &p->cfg.receiver;
-    char cluster[20];
-    hex_id(cluster, p->cfg.cluster_id);
-    const struct http_header more[] = {header("x-etcd-cluster-id", cluster),
+    const struct http_header more[] = {header("x-etcd-cluster-id", p->cluster_hex),
                                        header("x-server-version", r->server_version(r->arg))};
     answer_error(s, status, text, more, ARRAY_LEN(more));
 }
@@ -274,9 +256,7 @@ static void stream_grant(struct peers *p, struct http_stream *s, struct peer *pe
                          enum peer_kind kind)
 {
     const struct transport_receiver *r = &p->cfg.receiver;
-    char cluster[20];
-    hex_id(cluster, p->cfg.cluster_id);
-    const struct http_header headers[] = {header("x-etcd-cluster-id", cluster),
+    const struct http_header headers[] = {header("x-etcd-cluster-id", p->cluster_hex),
                                           header("x-server-version", r->server_version(r->arg))};
     http_stream_respond(s, 200, headers, ARRAY_LEN(headers), false);
     peer_out_attach(&peer->out[kind], s);
@@ -314,9 +294,8 @@ static void handle_stream(struct peers *p, struct http_stream *s, struct slice r
 
 /* ---- probing ------------------------------------------------------------------------------- */
 
-static void handle_probing(struct peers *p, struct http_stream *s)
+static void handle_probing(struct http_stream *s)
 {
-    (void)p;
     const struct http_header headers[] = {HTTP_HEADER("content-type", "text/plain; charset=utf-8")};
     struct buf b = BUF_INIT;
     buf_add_str(&b, "{\"OK\":true,\"Now\":\"");
@@ -334,12 +313,9 @@ static const struct {
     const char *method;
     bool says_allow;
 } small_routes[] = {
-    {"/members", false, "GET", true},
-    {"/members/promote/", true, "POST", true},
-    {"/members/hashkv", false, "GET", true},
-    {"/leases", false, "POST", false},
-    {"/leases/internal", false, "POST", false},
-    {"/version", false, "GET", true},
+    {"/members", false, "GET", true},           {"/members/promote/", true, "POST", true},
+    {"/members/hashkv", false, "GET", true},    {"/leases", false, "POST", false},
+    {"/leases/internal", false, "POST", false}, {"/version", false, "GET", true},
     {"/downgrade/enabled", false, "GET", true},
 };
 
@@ -398,13 +374,10 @@ void inbound_answer(struct peers *p, struct transport_inbound *pub, unsigned sta
     struct inbound *in = CONTAINER_OF(pub, struct inbound, pub);
     struct http_header headers[3];
     size_t n = 0;
-    char cluster[20];
     if (content_type != NULL)
         headers[n++] = header("content-type", content_type);
-    if (slice_starts_with(pub->path, slice_str("/members"))) {
-        hex_id(cluster, p->cfg.cluster_id);
-        headers[n++] = header("x-etcd-cluster-id", cluster);
-    }
+    if (slice_starts_with(pub->path, slice_str("/members")))
+        headers[n++] = header("x-etcd-cluster-id", p->cluster_hex);
     if (status >= 400 && content_type != NULL && strncmp(content_type, "text/plain", 10) == 0)
         headers[n++] = HTTP_HEADER("x-content-type-options", "nosniff");
     if (in->stream != NULL)
@@ -424,7 +397,7 @@ void peers_handle(struct peers *p, struct http_stream *s)
     else if (slice_is(path, "/raft/snapshot"))
         handle_snapshot(p, s);
     else if (slice_is(path, "/raft/probing"))
-        handle_probing(p, s);
+        handle_probing(s);
     else if (slice_starts_with(path, stream_prefix))
         handle_stream(p, s, slice_make(path.p + stream_prefix.n, path.n - stream_prefix.n));
     else if (!handle_small(p, s, path))

@@ -27,18 +27,15 @@ static struct metric families[PEER_COUNTERS] = {
     [PEER_RECEIVED_FAILURES] =
         METRIC_COUNTER_VEC("etcd_network_peer_received_failures_total",
                            "The total number of receive failures from peers.", "From"),
-    [PEER_ROUND_TRIP] = METRIC_HISTOGRAM_VEC("etcd_network_peer_round_trip_time_seconds",
-                                             "Round-Trip-Time histogram between peers", from_100us,
-                                             16, "To"),
-    [PEER_SNAPSHOT_SENT] =
-        METRIC_COUNTER_VEC("etcd_network_snapshot_send_success",
-                           "Total number of successful snapshot sends", "To"),
-    [PEER_SNAPSHOT_SENT_FAILURES] =
-        METRIC_COUNTER_VEC("etcd_network_snapshot_send_failures",
-                           "Total number of snapshot send failures", "To"),
-    [PEER_SNAPSHOT_SENDING] =
-        METRIC_GAUGE_VEC("etcd_network_snapshot_send_inflights_total",
-                         "Total number of inflight snapshot sends", "To"),
+    [PEER_ROUND_TRIP] =
+        METRIC_HISTOGRAM_VEC("etcd_network_peer_round_trip_time_seconds",
+                             "Round-Trip-Time histogram between peers", from_100us, 16, "To"),
+    [PEER_SNAPSHOT_SENT] = METRIC_COUNTER_VEC("etcd_network_snapshot_send_success",
+                                              "Total number of successful snapshot sends", "To"),
+    [PEER_SNAPSHOT_SENT_FAILURES] = METRIC_COUNTER_VEC(
+        "etcd_network_snapshot_send_failures", "Total number of snapshot send failures", "To"),
+    [PEER_SNAPSHOT_SENDING] = METRIC_GAUGE_VEC("etcd_network_snapshot_send_inflights_total",
+                                               "Total number of inflight snapshot sends", "To"),
     [PEER_SNAPSHOT_SEND_SECONDS] = METRIC_HISTOGRAM_VEC(
         "etcd_network_snapshot_send_total_duration_seconds",
         "Total latency distributions of v3 snapshot sends", from_100ms, 10, "To"),
@@ -63,8 +60,8 @@ static struct metric families[PEER_COUNTERS] = {
 };
 
 struct metric *const peers_metrics[] = {
-    &families[0],  &families[1],  &families[2],  &families[3],  &families[4],  &families[5],
-    &families[6],  &families[7],  &families[8],  &families[9],  &families[10], &families[11],
+    &families[0],  &families[1],  &families[2],  &families[3], &families[4],  &families[5],
+    &families[6],  &families[7],  &families[8],  &families[9], &families[10], &families[11],
     &families[12], &families[13], &families[14], NULL,
 };
 
@@ -181,7 +178,8 @@ void peer_set_urls(struct peer *peer, const char *const *urls, size_t n)
 
 void peer_update_activity(struct peer *peer, const char *why)
 {
-    bool up = peer->in[PEER_MSGAPP].state == PEER_IN_UP || peer->in[PEER_MESSAGE].state == PEER_IN_UP;
+    bool up =
+        peer->in[PEER_MSGAPP].state == PEER_IN_UP || peer->in[PEER_MESSAGE].state == PEER_IN_UP;
     if (up == peer->is_active)
         return;
     peer->is_active = up;

@@ -27,9 +27,6 @@
 #define PEER_MIN_CLUSTER_VERSION "3.0.0"
 
 struct peer;
-struct outgoing;
-struct reception;
-struct snapshot_sender;
 
 enum {
     PEER_TICK_MS = 5000 / 3, /* between two heartbeats of a stream */
@@ -236,6 +233,7 @@ struct peers {
     struct transport transport;
     struct peers_config cfg;
     char *own_urls; /* joined by commas */
+    char cluster_hex[20];
     struct list peers, remotes, dead;
     size_t n_remotes;
     struct list inbounds;

@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <ctype.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "peer/peer_priv.h"
 
@@ -48,7 +48,7 @@ int peer_version_cmp(struct peer_version a, struct peer_version b)
 static struct peer *list_find(const struct list *l, member_id id)
 {
     struct peer *peer;
-    LIST_FOREACH(peer, l, struct peer, link)
+    LIST_FOREACH (peer, l, struct peer, link)
         if (peer->id == id)
             return peer;
     return NULL;
@@ -136,7 +136,7 @@ void peers_settle_soon(struct peers *p)
 static struct peer *first_unreachable(const struct list *peers)
 {
     struct peer *peer;
-    LIST_FOREACH(peer, peers, struct peer, link)
+    LIST_FOREACH (peer, peers, struct peer, link)
         if (peer->is_unreachable)
             return peer;
     return NULL;
@@ -178,7 +178,7 @@ static void on_tick(struct loop_timer *t)
     struct peers *p = CONTAINER_OF(t, struct peers, tick);
     loop_timer_set(t, PEER_TICK_MS);
     struct peer *peer;
-    LIST_FOREACH(peer, &p->peers, struct peer, link)
+    LIST_FOREACH (peer, &p->peers, struct peer, link)
         for (int k = 0; k < PEER_KINDS; k++)
             peer_out_tick(&peer->out[k]);
     receptions_tick(p);
@@ -189,7 +189,7 @@ static void on_probe(struct loop_timer *t)
     struct peers *p = CONTAINER_OF(t, struct peers, probe);
     loop_timer_set(t, PEER_PROBE_MS);
     struct peer *peer;
-    LIST_FOREACH(peer, &p->peers, struct peer, link)
+    LIST_FOREACH (peer, &p->peers, struct peer, link)
         peer_probe(peer);
 }
 
@@ -296,6 +296,7 @@ struct peers *peers_new(const struct peers_config *config)
     p->transport.ops = &peers_ops;
     p->cfg = *config;
     p->own_urls = join_urls(config->urls, config->n_urls);
+    snprintf(p->cluster_hex, sizeof p->cluster_hex, "%" PRIx64, config->cluster_id);
     struct list *const lists[] = {&p->peers,      &p->remotes, &p->dead,  &p->inbounds,
                                   &p->receptions, &p->senders, &p->failed};
     for (size_t i = 0; i < ARRAY_LEN(lists); i++)

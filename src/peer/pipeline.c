@@ -125,11 +125,11 @@ void peer_pipeline_stop(struct peer *peer)
     if (peer->n_posts_waiting + peer->n_posts_running != 0)
         peer_report_unreachable(peer);
     struct post *t;
-    LIST_FOREACH(t, &peer->posts_running, struct post, link) {
+    LIST_FOREACH (t, &peer->posts_running, struct post, link) {
         http_request_cancel(&t->request);
         post_free(t);
     }
-    LIST_FOREACH(t, &peer->posts_waiting, struct post, link)
+    LIST_FOREACH (t, &peer->posts_waiting, struct post, link)
         post_free(t);
     peer->n_posts_waiting = peer->n_posts_running = 0;
 }

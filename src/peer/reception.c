@@ -5,7 +5,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -263,7 +262,7 @@ void receptions_tick(struct peers *p)
 {
     msec now = clock_now_ms();
     struct reception *r;
-    LIST_FOREACH(r, &p->receptions, struct reception, link)
+    LIST_FOREACH (r, &p->receptions, struct reception, link)
         if (now - r->heard >= SILENCE_MS) {
             reception_failed(r, "i/o timeout");
             reception_drop(r);
@@ -273,6 +272,6 @@ void receptions_tick(struct peers *p)
 void receptions_drop(struct peers *p)
 {
     struct reception *r;
-    LIST_FOREACH(r, &p->receptions, struct reception, link)
+    LIST_FOREACH (r, &p->receptions, struct reception, link)
         reception_drop(r);
 }

@@ -14,7 +14,7 @@ struct outgoing {
     bool is_running;
     char *headers;
     msec deadline;
-    size_t tried; /* URLs */
+    size_t first, tried; /* URLs: where it began, and how many */
 };
 
 static void outgoing_end(struct outgoing *o, unsigned status, struct slice body)
@@ -58,7 +58,7 @@ static void outgoing_try(struct outgoing *o)
         return;
     }
     msec share = left / (msec)(peer->n_urls - o->tried);
-    struct http_client *client = peer->urls[(peer->picked + o->tried) % peer->n_urls].client;
+    struct http_client *client = peer->urls[(o->first + o->tried) % peer->n_urls].client;
     o->tried++;
     o->is_running = true;
     o->request = (struct http_request){
@@ -100,6 +100,7 @@ void peers_request(struct peers *p, struct transport_request *r)
         return;
     }
     list_add_tail(&o->peer->outgoing, &o->link);
+    o->first = o->peer->picked;
     outgoing_try(o);
 }
 
@@ -122,25 +123,25 @@ void peers_request_cancel(struct transport_request *r)
 void peer_requests_stop(struct peer *peer)
 {
     struct outgoing *o;
-    LIST_FOREACH(o, &peer->outgoing, struct outgoing, link) {
+    LIST_FOREACH (o, &peer->outgoing, struct outgoing, link) {
         if (o->is_running)
             http_request_cancel(&o->request);
         o->is_running = false;
-        o->tried = 0;
+        o->first = o->tried = 0;
     }
 }
 
 void peer_requests_restart(struct peer *peer)
 {
     struct outgoing *o;
-    LIST_FOREACH(o, &peer->outgoing, struct outgoing, link)
+    LIST_FOREACH (o, &peer->outgoing, struct outgoing, link)
         outgoing_try(o);
 }
 
 void peer_requests_fail(struct peer *peer)
 {
     struct outgoing *o;
-    LIST_FOREACH(o, &peer->outgoing, struct outgoing, link)
+    LIST_FOREACH (o, &peer->outgoing, struct outgoing, link)
         outgoing_fail(o);
 }
 

@@ -4,12 +4,10 @@
  *   body (chunked): u64 length | raftpb.Message | the bytes of the file
  *
  * The thread has the sender to itself from pthread_create() until `ended`; only `stop_fd` is
- * written to meanwhile. It waits in poll() for its socket and for that. The other side answers when it
- * has the file safe, which may take it any time: only its silence while we have something to send,
- * or the end of the connection, is an end.
- * SPDX-License-Identifier: Apache-2.0 */
+ * written to meanwhile. It waits in poll() for its socket and for that. The other side answers when
+ * it has the file safe, which may take it any time: only its silence while we have something to
+ * send, or the end of the connection, is an end. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <inttypes.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -28,8 +26,8 @@
 
 enum {
     PIECE = 64 * 1024,
-    STALL_MS = 60000,  /* a receiver that takes nothing for so long is gone */
-    ANSWER_MS = 5000,  /* for the rest of an answer that has begun */
+    STALL_MS = 60000, /* a receiver that takes nothing for so long is gone */
+    ANSWER_MS = 5000, /* for the rest of an answer that has begun */
     KEEPALIVE_S = 30,
     KEEPALIVE_INTERVAL_S = 10,
     KEEPALIVE_PROBES = 3,
@@ -330,7 +328,7 @@ static void sender_stop(struct snapshot_sender *s)
 static struct snapshot_sender *sender_find(const struct peers *p, member_id to)
 {
     struct snapshot_sender *s;
-    LIST_FOREACH(s, &p->senders, struct snapshot_sender, link)
+    LIST_FOREACH (s, &p->senders, struct snapshot_sender, link)
         if (s->to == to)
             return s;
     return NULL;
@@ -398,7 +396,7 @@ void peers_send_snapshot(struct peers *p, struct raft_message *m, int fd, uint64
 void peers_stop_snapshots(struct peers *p, member_id id)
 {
     struct snapshot_sender *s;
-    LIST_FOREACH(s, &p->senders, struct snapshot_sender, link)
+    LIST_FOREACH (s, &p->senders, struct snapshot_sender, link)
         if (s->to == id) {
             s->peer = NULL;
             sender_stop(s);
@@ -408,7 +406,7 @@ void peers_stop_snapshots(struct peers *p, member_id id)
 static struct snapshot_sender *first_ended(const struct peers *p)
 {
     struct snapshot_sender *s;
-    LIST_FOREACH(s, &p->senders, struct snapshot_sender, link)
+    LIST_FOREACH (s, &p->senders, struct snapshot_sender, link)
         if (atomic_load(&s->ended))
             return s;
     return NULL;
@@ -461,8 +459,8 @@ void peers_snapshots_settle(struct peers *p)
 void peers_snapshots_drop(struct peers *p)
 {
     struct snapshot_sender *s;
-    LIST_FOREACH(s, &p->senders, struct snapshot_sender, link)
+    LIST_FOREACH (s, &p->senders, struct snapshot_sender, link)
         sender_stop(s);
-    LIST_FOREACH(s, &p->senders, struct snapshot_sender, link)
+    LIST_FOREACH (s, &p->senders, struct snapshot_sender, link)
         sender_free(s);
 }

@@ -96,9 +96,9 @@ static void in_refused(struct peer_in *in, unsigned status, const char *why)
         return;
     in->refusal_told = true;
     log_warn("a stream was refused by the remote peer",
-             LOG_STR("stream-reader-type", kind_label(in->kind)), LOG_ID("local-member-id", p->cfg.id),
-             LOG_ID("remote-peer-id", in->peer->id), LOG_UINT("status", status),
-             LOG_STR("error", why));
+             LOG_STR("stream-reader-type", kind_label(in->kind)),
+             LOG_ID("local-member-id", p->cfg.id), LOG_ID("remote-peer-id", in->peer->id),
+             LOG_UINT("status", status), LOG_STR("error", why));
 }
 
 static void on_headers(struct http_request *r)
@@ -116,8 +116,7 @@ static void on_headers(struct http_request *r)
     in->state = PEER_IN_UP;
     in->refusal_told = false;
     peer_decoder_fini(&in->decoder);
-    peer_decoder_init(&in->decoder, in->kind == PEER_MSGAPP, in->peer->id,
-                      in->peer->owner->cfg.id);
+    peer_decoder_init(&in->decoder, in->kind == PEER_MSGAPP, in->peer->id, in->peer->owner->cfg.id);
     log_info("established TCP streaming connection with remote peer",
              LOG_STR("stream-reader-type", kind_label(in->kind)),
              LOG_ID("local-member-id", in->peer->owner->cfg.id),

@@ -30,9 +30,8 @@ static struct sock *rig_add(struct rig *r, int fd, struct far *owner)
 
 struct sock *rig_connect(struct rig *r, uint16_t port)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET,
-                            .sin_port = htons(port),
-                            .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
     return rig_add(r, fd, NULL);
@@ -126,7 +125,9 @@ static void on_round(void *arg)
         sock_turn(r->socks[i]);
         far_answer(r, i);
     }
-    r->met = r->cond != NULL && r->cond(r->cond_arg);
+    if (r->cond == NULL)
+        return;
+    r->met = r->cond(r->cond_arg);
     if (r->met || loop_now(r->loop) >= r->give_up)
         loop_stop(r->loop);
 }
@@ -299,7 +300,8 @@ static void on_http(struct http_stream *s, void *arg)
 
 void node_init(struct node *n, struct rig *r, member_id id)
 {
-    *n = (struct node){.rig = r, .id = id, .snapshot_fd = -1, .version = "3.4.23"};
+    *n = (struct node){
+        .rig = r, .id = id, .snapshot_fd = -1, .version = "3.4.23", .cluster_id = CLUSTER};
     node_start(n);
 }
 
@@ -317,7 +319,7 @@ void node_start(struct node *n)
     acceptor_add(n->acceptor, n->server);
     const struct peers_config config = {
         .loop = n->rig->loop,
-        .cluster_id = CLUSTER,
+        .cluster_id = n->cluster_id,
         .id = n->id,
         .urls = n->urls,
         .n_urls = 1,
@@ -382,4 +384,85 @@ void node_send_entry(struct node *n, member_id to, raft_index index, size_t size
     blob_unref(e.data);
     n->t->ops->send(n->t, &m, 1);
     assert_null(m.entries.v);
+}
+
+struct raft_message snapshot_message(member_id from, member_id to, raft_index index)
+{
+    struct raft_message m = {.type = RAFT_MSG_SNAP, .to = to, .from = from, .term = 5};
+    m.snapshot = xcalloc(1, sizeof *m.snapshot);
+    m.snapshot->meta.index = index;
+    m.snapshot->meta.term = 5;
+    raft_ids_add(&m.snapshot->meta.conf_state.voters, from);
+    return m;
+}
+
+/* ---- pairs --------------------------------------------------------------------------------- */
+
+bool node_is_active(struct node *n, member_id id)
+{
+    struct transport_peer p;
+    return n->t->ops->peer_get(n->t, id, &p) && p.active;
+}
+
+bool pair_is_active(void *arg)
+{
+    struct pair *p = arg;
+    return node_is_active(&p->a, B) && node_is_active(&p->b, A);
+}
+
+void pair_init(struct pair *p)
+{
+    *p = (struct pair){0};
+    rig_init(&p->rig);
+    node_init(&p->a, &p->rig, A);
+    node_init(&p->b, &p->rig, B);
+}
+
+void pair_join(struct pair *p)
+{
+    node_meet(&p->a, &p->b);
+    node_meet(&p->b, &p->a);
+    rig_until(&p->rig, pair_is_active, p);
+    rig_turn(&p->rig);
+}
+
+void pair_fini(struct pair *p)
+{
+    node_fini(&p->a);
+    node_fini(&p->b);
+    rig_fini(&p->rig);
+}
+
+struct count {
+    const unsigned *at;
+    unsigned least;
+};
+
+static bool count_reached(void *arg)
+{
+    struct count *c = arg;
+    return *c->at >= c->least;
+}
+
+void rig_until_count(struct rig *r, const unsigned *at, unsigned least)
+{
+    struct count c = {at, least};
+    rig_until(r, count_reached, &c);
+}
+
+struct messages {
+    const struct node *n;
+    size_t least;
+};
+
+static bool messages_came(void *arg)
+{
+    struct messages *m = arg;
+    return m->n->got.n >= m->least;
+}
+
+void node_until_messages(struct node *n, size_t least)
+{
+    struct messages m = {n, least};
+    rig_until(n->rig, messages_came, &m);
 }

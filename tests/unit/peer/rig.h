@@ -92,7 +92,7 @@ struct node {
     bool refuses; /* raft messages */
     bool answers; /* small requests, at once */
     const char *version;
-    uint64_t snapshot_rate;
+    uint64_t cluster_id, snapshot_rate;
 };
 
 void node_init(struct node *n, struct rig *r, member_id id);
@@ -105,5 +105,30 @@ void node_meet(struct node *n, const struct node *other);
 void node_send(struct node *n, member_id to, enum raft_message_type type, raft_index index);
 /* A MSG_APP with one entry of `size` bytes. */
 void node_send_entry(struct node *n, member_id to, raft_index index, size_t size);
+
+bool node_is_active(struct node *n, member_id id);
+struct raft_message snapshot_message(member_id from, member_id to, raft_index index);
+/* Wait until `*at` is at least so much; until so many messages have come. */
+void rig_until_count(struct rig *r, const unsigned *at, unsigned least);
+void node_until_messages(struct node *n, size_t least);
+
+/* Two members, which do not know of each other until they are joined. */
+struct pair {
+    struct rig rig;
+    struct node a, b;
+};
+
+enum { A = 0xa1, B = 0xb2, C = 0xc3, X = 0xdd };
+
+void pair_init(struct pair *p);
+/* Wait until the four streams are there. */
+void pair_join(struct pair *p);
+bool pair_is_active(void *arg);
+void pair_fini(struct pair *p);
+
+/* What comes before a raft message that `from` posts. */
+#define HEADERS(from)                                                                              \
+    "Host: x\r\nX-Server-From: " from "\r\nX-Server-Version: 3.4.23\r\n"                           \
+    "X-Min-Cluster-Version: 3.0.0\r\nX-Etcd-Cluster-ID: c1\r\n"
 
 #endif
