@@ -1,23 +1,25 @@
 /* http/h2.c -- HTTP/2 over nghttp2.
  *
- * nghttp2 parses, checks and schedules; this file feeds it, keeps its answers in the streams'
- * queues, and polices what it leaves open: PINGs (as grpc-go does), resets, empty frames.
- * SPDX-License-Identifier: Apache-2.0 */
+ * nghttp2 parses frames and schedules; this file feeds it, keeps its answers in the streams'
+ * queues, checks what a request must be (RFC 9113, 8), and polices what nghttp2 leaves open: PINGs
+ * (as grpc-go does), resets, empty frames. SPDX-License-Identifier: Apache-2.0 */
 #include <nghttp2/nghttp2.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "http/priv.h"
 
-#define STREAM_WINDOW (512 * 1024)
-#define CONN_WINDOW (8 * 1024 * 1024)
+#define STREAM_WINDOW     (512 * 1024)
+#define CONN_WINDOW       (8 * 1024 * 1024)
 #define CONTINUATIONS_MAX 16
-#define HEADER_SLACK 4 /* a header list this many times too large ends the connection */
-#define PING_IDLE_MS (2 * 3600 * 1000) /* least time between PINGs while no stream is open */
-#define PING_STRIKES_MAX 2
-#define NUISANCE_BURST 10000 /* frames that cost us more than their sender */
-#define NUISANCE_PER_S 1000
-#define GOAWAY_WAIT_MS 1000 /* how long requests may cross our first GOAWAY, if its PING gets no answer */
+#define HEADER_SLACK      4 /* a header list this many times too large ends the connection */
+#define PING_IDLE_MS      (2 * 3600 * 1000) /* least time between PINGs while no stream is open */
+#define PING_STRIKES_MAX  2
+#define NUISANCE_BURST    10000 /* frames that cost us more than their sender */
+#define NUISANCE_PER_S    1000
+#define GOAWAY_WAIT_MS                                                                             \
+    1000 /* how long requests may cross our first GOAWAY, if its PING gets no answer */
 
 /* Later than the oldest nghttp2 that we build with, but also in patched old ones. */
 void nghttp2_option_set_stream_reset_rate_limit(nghttp2_option *option, uint64_t burst,
@@ -29,8 +31,8 @@ struct h2_shared {
     nghttp2_option *option;
 };
 
-/* SERVING --drain--> SAID (first GOAWAY, all streams welcome) --PING answered, or 1 s--> LEAVING (last
- * GOAWAY). What crossed the first GOAWAY has arrived when the PING behind it is answered. */
+/* SERVING --drain--> SAID (first GOAWAY, all streams welcome) --PING answered, or 1 s--> LEAVING
+ * (last GOAWAY). What crossed the first GOAWAY has arrived when the PING behind it is answered. */
 enum h2_goaway { GOAWAY_SERVING, GOAWAY_SAID, GOAWAY_LEAVING };
 
 struct h2 {
@@ -108,6 +110,157 @@ static void h2_on_ping(struct http_conn *c)
         h2_goaway_now(c, NGHTTP2_ENHANCE_YOUR_CALM, "too_many_pings");
 }
 
+/* ---- what a request must be --------------------------------------------------------------
+
+ * nghttp2 would check this itself, but takes no :authority as etcd's clients written in Go send it:
+ the
+ * endpoint as the user wrote it, be it a URL or the path of a socket. */
+
+enum h2_field {
+    FIELD_METHOD = 1 << 0,
+    FIELD_SCHEME = 1 << 1,
+    FIELD_PATH = 1 << 2,
+    FIELD_AUTHORITY = 1 << 3,
+    FIELD_HOST = 1 << 4,
+    FIELD_LENGTH = 1 << 5,
+    FIELD_REGULAR = 1 << 6, /* any that is not a pseudo header */
+    FIELD_IS_CONNECT = 1 << 7,
+    FIELD_IS_OPTIONS = 1 << 8,
+    FIELD_IS_ASTERISK = 1 << 9, /* :path */
+};
+
+/* Note a field; false if it came before. */
+static bool h2_is_first(struct http_stream *s, enum h2_field f)
+{
+    bool again = s->fields_seen & f;
+    s->fields_seen |= (uint16_t)f;
+    return !again;
+}
+
+static bool is_letter(uint8_t c)
+{
+    c |= 0x20;
+    return c >= 'a' && c <= 'z';
+}
+
+static bool is_digit(uint8_t c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* True if there are only letters, digits, and bytes of `more`. */
+static bool is_made_of(struct slice v, const char *more)
+{
+    for (size_t i = 0; i < v.n; i++)
+        if (!is_letter(v.p[i]) && !is_digit(v.p[i]) && !memchr(more, v.p[i], strlen(more)))
+            return false;
+    return true;
+}
+
+static bool h2_method_is_good(struct http_stream *s, struct slice v)
+{
+    if (slice_is(v, "CONNECT"))
+        s->fields_seen |= FIELD_IS_CONNECT;
+    else if (slice_is(v, "OPTIONS"))
+        s->fields_seen |= FIELD_IS_OPTIONS;
+    return is_made_of(v, "!#$%&'*+-.^_`|~");
+}
+
+static bool h2_path_is_good(struct http_stream *s, struct slice v)
+{
+    for (size_t i = 0; i < v.n; i++)
+        if (v.p[i] <= ' ' || v.p[i] == 0x7f)
+            return false;
+    if (slice_is(v, "*"))
+        s->fields_seen |= FIELD_IS_ASTERISK;
+    return v.p[0] == '/' || (s->fields_seen & FIELD_IS_ASTERISK);
+}
+
+static bool h2_length_is_good(struct http_stream *s, struct slice v)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < v.n; i++) {
+        if (!is_digit(v.p[i]) || n > INT64_MAX / 10)
+            return false;
+        n = n * 10 + (v.p[i] - '0');
+    }
+    s->content_length = n;
+    return v.n != 0;
+}
+
+static bool h2_pseudo_is_good(struct http_stream *s, struct slice name, struct slice v)
+{
+    bool late = s->headers_done || (s->fields_seen & FIELD_REGULAR);
+    if (late || v.n == 0)
+        return false;
+    if (slice_is(name, ":method"))
+        return h2_is_first(s, FIELD_METHOD) && h2_method_is_good(s, v);
+    if (slice_is(name, ":scheme"))
+        return h2_is_first(s, FIELD_SCHEME) && is_letter(v.p[0]) && is_made_of(v, "+-.");
+    if (slice_is(name, ":path"))
+        return h2_is_first(s, FIELD_PATH) && h2_path_is_good(s, v);
+    return slice_is(name, ":authority") && h2_is_first(s, FIELD_AUTHORITY) &&
+           nghttp2_check_header_value(v.p, v.n);
+}
+
+static bool h2_regular_is_good(struct http_stream *s, struct slice name, struct slice v)
+{
+    s->fields_seen |= FIELD_REGULAR;
+    if (!nghttp2_check_header_name(name.p, name.n) || !nghttp2_check_header_value(v.p, v.n))
+        return false;
+    switch (name.n) { /* spares most names all comparisons */
+    case 2:
+        return !slice_is(name, "te") ||
+               (v.n == 8 && strncasecmp((const char *)v.p, "trailers", 8) == 0);
+    case 4:
+        return !slice_is(name, "host") || (h2_is_first(s, FIELD_HOST) && v.n != 0);
+    case 7:
+        return !slice_is(name, "upgrade");
+    case 10:
+        return !slice_is(name, "connection") && !slice_is(name, "keep-alive");
+    case 14:
+        return !slice_is(name, "content-length") ||
+               (h2_is_first(s, FIELD_LENGTH) && h2_length_is_good(s, v));
+    case 16:
+        return !slice_is(name, "proxy-connection");
+    case 17:
+        return !slice_is(name, "transfer-encoding");
+    default:
+        return true;
+    }
+}
+
+/* Check one field of a request's header or, once that is complete, of its trailers. */
+static bool h2_field_is_good(struct http_stream *s, struct slice name, struct slice v)
+{
+    if (name.n != 0 && name.p[0] == ':')
+        return h2_pseudo_is_good(s, name, v);
+    return h2_regular_is_good(s, name, v);
+}
+
+/* Has the header all that it needs, and nothing that excludes the rest? */
+static bool h2_header_is_good(const struct http_stream *s)
+{
+    unsigned f = s->fields_seen;
+    unsigned where = f & (FIELD_SCHEME | FIELD_PATH);
+    if (!(f & FIELD_METHOD))
+        return false;
+    if (f & FIELD_IS_CONNECT)
+        return where == 0 && (f & FIELD_AUTHORITY);
+    return where == (FIELD_SCHEME | FIELD_PATH) && (f & (FIELD_AUTHORITY | FIELD_HOST)) &&
+           (!(f & FIELD_IS_ASTERISK) || (f & FIELD_IS_OPTIONS));
+}
+
+/* The client broke a rule: give the stream up. That costs us more than the client. */
+static void h2_malformed(struct http_conn *c, struct http_stream *s)
+{
+    if (s->reset_sent)
+        return;
+    c->h2->opening = NULL;
+    http_stream_reset(s, HTTP_RESET_PROTOCOL_ERROR);
+    h2_nuisance(c);
+}
+
 /* ---- what nghttp2 received --------------------------------------------------------------- */
 
 static int on_begin_frame(nghttp2_session *ses, const nghttp2_frame_hd *hd, void *arg)
@@ -139,6 +292,11 @@ static int on_begin_headers(nghttp2_session *ses, const nghttp2_frame *frame, vo
     return 0;
 }
 
+static struct http_stream *h2_stream(struct http_conn *c, int32_t id)
+{
+    return nghttp2_session_get_stream_user_data(c->h2->session, id);
+}
+
 static int on_header(nghttp2_session *ses, const nghttp2_frame *frame, const uint8_t *name,
                      size_t name_n, const uint8_t *value, size_t value_n, uint8_t flags, void *arg)
 {
@@ -146,32 +304,66 @@ static int on_header(nghttp2_session *ses, const nghttp2_frame *frame, const uin
     (void)flags;
     struct http_conn *c = arg;
     struct http_stream *s = c->h2->opening;
-    if (s == NULL || s->id != frame->hd.stream_id)
-        return 0; /* trailers, or a refused stream */
+    bool trailer = s == NULL;
+    if (trailer)
+        s = h2_stream(c, frame->hd.stream_id);
+    if (s == NULL)
+        return 0; /* refused */
+    struct slice n = slice_make(name, name_n), v = slice_make(value, value_n);
+    if (!h2_field_is_good(s, n, v)) {
+        h2_malformed(c, s);
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    }
+    if (trailer)
+        return 0;
     uint64_t max = c->server->cfg.h2_header_bytes_max;
-    stream_add_header(s, slice_make(name, name_n), slice_make(value, value_n), max);
+    stream_add_header(s, n, v, max);
     return s->header_bytes > max * HEADER_SLACK ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
 
-static struct http_stream *h2_stream(struct http_conn *c, int32_t id)
+static bool h2_is_too_short(const struct http_stream *s)
 {
-    return nghttp2_session_get_stream_user_data(c->h2->session, id);
+    return (s->fields_seen & FIELD_LENGTH) && s->body_n < s->content_length;
+}
+
+/* The request ended with a frame of its body or with its trailers. */
+static void h2_request_ends(struct http_conn *c, struct http_stream *s)
+{
+    if ((s->fields_seen & FIELD_LENGTH) && s->body_n != s->content_length)
+        h2_malformed(c, s);
+    else
+        stream_input_end(s);
+}
+
+static void on_request_header(struct http_conn *c, struct http_stream *s, bool end)
+{
+    c->h2->opening = NULL;
+    if (!h2_header_is_good(s) || (end && h2_is_too_short(s))) {
+        h2_malformed(c, s);
+        return;
+    }
+    s->body_is_empty = end;
+    c->deadline = 0;
+    stream_begin(s);
+    if (end)
+        stream_input_end(s);
 }
 
 static void on_headers(struct http_conn *c, const nghttp2_frame *frame)
 {
     bool end = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
     struct http_stream *s = c->h2->opening;
-    if (s != NULL && s->id == frame->hd.stream_id) {
-        c->h2->opening = NULL;
-        s->body_is_empty = end;
-        c->deadline = 0;
-        stream_begin(s);
-    } else {
-        s = h2_stream(c, frame->hd.stream_id);
+    if (s != NULL) {
+        on_request_header(c, s, end);
+        return;
     }
-    if (end && s != NULL && s->headers_done)
-        stream_input_end(s);
+    s = h2_stream(c, frame->hd.stream_id);
+    if (s == NULL)
+        return;
+    if (end)
+        h2_request_ends(c, s);
+    else
+        h2_malformed(c, s); /* trailers must end the request */
 }
 
 static void on_data_frame(struct http_conn *c, const nghttp2_frame *frame)
@@ -183,7 +375,7 @@ static void on_data_frame(struct http_conn *c, const nghttp2_frame *frame)
     }
     struct http_stream *s = h2_stream(c, frame->hd.stream_id);
     if (s != NULL)
-        stream_input_end(s);
+        h2_request_ends(c, s);
 }
 
 static int on_frame(nghttp2_session *ses, const nghttp2_frame *frame, void *arg)
@@ -227,10 +419,13 @@ static int on_data_chunk(nghttp2_session *ses, uint8_t flags, int32_t id, const 
     (void)flags;
     struct http_conn *c = arg;
     struct http_stream *s = h2_stream(c, id);
-    if (s != NULL)
-        stream_input(s, slice_make(p, n));
-    else
+    if (s == NULL) {
         nghttp2_session_consume_connection(ses, n);
+        return 0;
+    }
+    if ((s->fields_seen & FIELD_LENGTH) && s->body_n + n > s->content_length)
+        h2_malformed(c, s);
+    stream_input(s, slice_make(p, n));
     return 0;
 }
 
@@ -475,6 +670,7 @@ struct h2_shared *h2_shared_new(void)
     invariant(nghttp2_option_new(&sh->option) == 0);
     nghttp2_option_set_no_auto_window_update(sh->option, 1);
     nghttp2_option_set_no_closed_streams(sh->option, 1);
+    nghttp2_option_set_no_http_messaging(sh->option, 1);
     if (nghttp2_option_set_stream_reset_rate_limit != NULL)
         nghttp2_option_set_stream_reset_rate_limit(sh->option, NUISANCE_BURST, NUISANCE_PER_S);
     invariant(nghttp2_session_callbacks_new(&sh->callbacks) == 0);

@@ -22,7 +22,7 @@ struct http_conn;
 struct h1;
 struct h2;
 
-#define HTTP_READ_CHUNK (64u * 1024)
+#define HTTP_READ_CHUNK      (64u * 1024)
 #define HTTP_HEADERS_OUT_MAX 64
 
 /* ---- stream ------------------------------------------------------------------------------ */
@@ -64,11 +64,13 @@ struct http_stream {
     bool headers_too_large;
     bool headers_done;
     bool body_is_empty;
+    uint16_t fields_seen;    /* HTTP/2: enum h2_field */
+    uint64_t content_length; /* HTTP/2, if FIELD_LENGTH was seen */
     bool request_ended;
     bool refuse_body; /* over the limit or the answer is complete: throw the rest away */
     uint64_t body_max, body_n;
     size_t unconsumed;
-    struct buf body; /* for the `body` handler */
+    struct buf body;             /* for the `body` handler */
     struct websocket *websocket; /* the connection speaks frames; else NULL */
 
     /* the answer */

@@ -336,6 +336,7 @@ static void apply_conf_change(struct server *s, const struct raft_entry *e)
         member_fail(s, "a configuration change contradicts the log", err_text(damaged));
     } else {
         store_conf_state(kvdb_writer(s->kvdb), &cs);
+        s->conf_changed = true;
         if (refused == ERR_OK)
             tell_network(s, &cc);
         atomic_store(&s->is_learner, raft_is_learner(s->raft, s->id));
@@ -370,6 +371,9 @@ void member_apply(struct server *s, const struct raft_entry *entries, size_t n)
             apply_entry(s, &entries[i]);
     if (!atomic_load_explicit(&s->failed, memory_order_relaxed))
         batch_commit(s);
+    if (s->conf_changed && !atomic_load_explicit(&s->failed, memory_order_relaxed))
+        log_store_commit(s);
+    s->conf_changed = false;
     if (cluster_is_removed(s->cluster, s->id))
         member_was_removed(s, 0);
 }

@@ -331,6 +331,7 @@ static void start_transport(struct server *s)
         .receiver = receiver,
     };
     s->own_urls = urls;
+    peer_port_new(s);
     s->peers = peers_new(&config);
     s->transport = peers_transport(s->peers);
 }
@@ -373,6 +374,7 @@ enum err server_boot(struct server *s, struct why *why)
 void server_unboot(struct server *s)
 {
     peers_free(s->peers); /* from here on no request of ours is answered */
+    peer_port_free(s);
     versions_free(s->versions);
     corruption_free(s->corruption);
     free(s->own_urls);

@@ -53,14 +53,12 @@ static void join_run(struct server *s, struct server_task *t)
 static void join_member(struct server_client *c, bool leave)
 {
     struct join j = {.task.run = join_run, .client = c, .leave = leave};
-    if (!c->server->threads_run) {
-        if (leave) /* the member has ended: nobody else looks at the list */
-            join_run(c->server, &j.task);
-        return;
-    }
     pthread_mutex_init(&j.lock, NULL);
     pthread_cond_init(&j.cond, NULL);
-    mailbox_post(c->server->inbox, &j.task.link);
+    if (c->server->threads_run)
+        mailbox_post(c->server->inbox, &j.task.link);
+    else /* nobody else looks at the list */
+        join_run(c->server, &j.task);
     pthread_mutex_lock(&j.lock);
     while (!j.done)
         pthread_cond_wait(&j.cond, &j.lock);

@@ -14,6 +14,8 @@
 #ifndef SERVER_DRIVE_H
 #define SERVER_DRIVE_H
 
+#include <stdbool.h>
+
 #include "iface/transport.h"
 #include "server/server.h"
 
@@ -27,6 +29,7 @@ struct server_fetched {
 struct server_world {
     const char *vfs; /* the SQLite VFS of both databases */
     uint64_t seed;   /* of the election timeouts */
+    bool log_apart;  /* everything goes through server_log_round(), a lone entry as well */
     /* Make the transport, which outlives the member. `r` is to be copied. */
     struct transport *(*transport)(void *arg, const struct transport_receiver *r, member_id id,
                                    uint64_t cluster_id);

@@ -89,7 +89,7 @@ static void promoted(struct forward *f, unsigned status, struct slice body)
 {
     struct member **members = NULL;
     size_t n = 0;
-    bool not_ready = memmem(body.p, body.n, "in sync with leader", 19) != NULL;
+    bool not_ready = body.n != 0 && memmem(body.p, body.n, "in sync with leader", 19) != NULL;
     if (status == 200 && members_from_json(body, CLUSTER_MEMBERS_MAX, &members, &n) == ERR_OK) {
         forward_end(f, ERR_OK,
                     members_response(f->server, f->call->op, NULL,

@@ -146,7 +146,25 @@ static void take_messages(struct raft_messages *to, struct raft_messages *from)
 static bool is_alone(struct server *s, const struct log_job *job)
 {
     return s->log_in_flight == 0 && job->entries.n <= ALONE_MAX && job->reset_index == 0 &&
+           !s->world.log_apart &&
            (raft_single_voter(s->raft) || mailbox_is_empty(s->inbox));
+}
+
+static void job_give(struct server *s, struct log_job *job)
+{
+    if (is_alone(s, job)) {
+        s->log_in_flight++;
+        job_write(s, job);
+        appended(s, &job->task);
+        return;
+    }
+    if (s->log_in_flight++ == 0)
+        s->log_progress = s->now;
+    s->log_last = job;
+    if (s->restore != NULL || job->reset_index != 0)
+        list_add_tail(&s->log_held, &job->task.link);
+    else
+        mailbox_post(s->log_inbox, &job->task.link);
 }
 
 void log_append(struct server *s, struct raft_ready *rd)
@@ -163,19 +181,14 @@ void log_append(struct server *s, struct raft_ready *rd)
     }
     struct log_job *job = job_new(s, rd);
     take_messages(&job->messages, &rd->messages_after_persist);
-    if (is_alone(s, job)) {
-        s->log_in_flight++;
-        job_write(s, job);
-        appended(s, &job->task);
-        return;
-    }
-    if (s->log_in_flight++ == 0)
-        s->log_progress = s->now;
-    s->log_last = job;
-    if (s->restore != NULL || job->reset_index != 0)
-        list_add_tail(&s->log_held, &job->task.link);
-    else
-        mailbox_post(s->log_inbox, &job->task.link);
+    job_give(s, job);
+}
+
+void log_store_commit(struct server *s)
+{
+    struct raft_ready nothing = {.number = 0};
+    s->hard_state_due = true;
+    job_give(s, job_new(s, &nothing));
 }
 
 void log_release(struct server *s)

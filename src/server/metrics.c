@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "config/gates.h"
+#include "peer/peers.h"
 #include "server/metrics_priv.h"
 #include "server/server_priv.h"
 
@@ -180,52 +181,8 @@ static HISTOGRAM(snap_db_fsync, "etcd_snap_db_fsync_duration_seconds",
                  "The latency distributions of fsyncing .snap.db file", from_1ms, 14);
 static HISTOGRAM(snap_db_save, "etcd_snap_db_save_total_duration_seconds",
                  "The total latency distributions of v3 snapshot save", from_100ms, 10);
-static struct metric peer_sent = METRIC_COUNTER_VEC(
-    "etcd_network_peer_sent_bytes_total", "The total number of bytes sent to peers.", "To");
-static struct metric peer_received =
-    METRIC_COUNTER_VEC("etcd_network_peer_received_bytes_total",
-                       "The total number of bytes received from peers.", "From");
-static struct metric peer_sent_failures =
-    METRIC_COUNTER_VEC("etcd_network_peer_sent_failures_total",
-                       "The total number of send failures from peers.", "To");
-static struct metric peer_received_failures =
-    METRIC_COUNTER_VEC("etcd_network_peer_received_failures_total",
-                       "The total number of receive failures from peers.", "From");
-static struct metric peer_rtt = METRIC_HISTOGRAM_VEC(
-    "etcd_network_peer_round_trip_time_seconds", "Round-Trip-Time histogram between peers",
-    from_100us, 16, "To");
-static struct metric peers_active =
-    METRIC_GAUGE_VEC("etcd_network_active_peers",
-                     "The current number of active peer connections.", "Local", "Remote");
 static struct metric peers_known = METRIC_GAUGE_VEC(
     "etcd_network_known_peers", "The current number of known peers.", "Local", "Remote");
-static struct metric snap_sent =
-    METRIC_COUNTER_VEC("etcd_network_snapshot_send_success",
-                       "Total number of successful snapshot sends", "To");
-static struct metric snap_sent_failures =
-    METRIC_COUNTER_VEC("etcd_network_snapshot_send_failures",
-                       "Total number of snapshot send failures", "To");
-static struct metric snap_sending =
-    METRIC_GAUGE_VEC("etcd_network_snapshot_send_inflights_total",
-                     "Total number of inflight snapshot sends", "To");
-static struct metric snap_send_seconds = METRIC_HISTOGRAM_VEC(
-    "etcd_network_snapshot_send_total_duration_seconds",
-    "Total latency distributions of v3 snapshot sends", from_100ms, 10, "To");
-static struct metric snap_received =
-    METRIC_COUNTER_VEC("etcd_network_snapshot_receive_success",
-                       "Total number of successful snapshot receives", "From");
-static struct metric snap_received_failures =
-    METRIC_COUNTER_VEC("etcd_network_snapshot_receive_failures",
-                       "Total number of snapshot receive failures", "From");
-static struct metric snap_receiving =
-    METRIC_GAUGE_VEC("etcd_network_snapshot_receive_inflights_total",
-                     "Total number of inflight snapshot receives", "From");
-static struct metric snap_receive_seconds = METRIC_HISTOGRAM_VEC(
-    "etcd_network_snapshot_receive_total_duration_seconds",
-    "Total latency distributions of v3 snapshot receives", from_100ms, 10, "From");
-static struct metric peers_lost =
-    METRIC_COUNTER_VEC("etcd_network_disconnected_peers_total",
-                       "The total number of disconnected peers.", "Local", "Remote");
 
 static struct metric *const families[] = {
     &metric_wal_fsync, &metric_wal_write, &metric_backend_commit, &metric_checkpoint,
@@ -241,10 +198,7 @@ static struct metric *const families[] = {
     &cluster_ver, &server_id, &alarms, &features, &is_learner, &heartbeat_failures, &metric_slow_reads,
     &promote_failures, &metric_promoted, &metric_restoring, &snap_fsync, &snap_db_fsync,
     &snap_db_save, &pending_events, &index_pause, &commit_rebalance, &commit_spill, &commit_write,
-    &snap_marshalling, &peer_sent,
-    &peer_received, &peer_sent_failures, &peer_received_failures, &peer_rtt, &peers_active,
-    &peers_lost, &peers_known, &snap_sent, &snap_sent_failures, &snap_sending, &snap_send_seconds,
-    &snap_received, &snap_received_failures, &snap_receiving, &snap_receive_seconds,
+    &snap_marshalling, &peers_known,
 };
 
 /* ---- applied requests ----------------------------------------------------------------------- */
@@ -370,11 +324,28 @@ static void features_init(const struct config_feature_gates *g)
 #undef X
 }
 
+void metrics_know_peer(struct server *s, member_id peer, bool known)
+{
+    char local[24], remote[24];
+    snprintf(local, sizeof local, "%llx", (unsigned long long)s->id);
+    snprintf(remote, sizeof remote, "%llx", (unsigned long long)peer);
+    series_set(metric_labels(&peers_known, local, remote), known);
+}
+
+static size_t count_families(struct metric *const *list)
+{
+    size_t n = 0;
+    while (list[n] != NULL)
+        n++;
+    return n;
+}
+
 void server_metrics_init(struct server *s)
 {
     char id[32];
     s->metrics = metrics_new();
     metrics_add(s->metrics, families, ARRAY_LEN(families));
+    metrics_add(s->metrics, peers_metrics, count_families(peers_metrics));
     metrics_add_collector(s->metrics, collect, s);
     metrics_add_process(s->metrics);
     op_series_init();

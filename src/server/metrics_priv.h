@@ -29,6 +29,9 @@ extern struct metric metric_slow_reads, metric_promoted, metric_restoring;
 void metrics_count_apply(const Etcdserverpb__InternalRaftRequest *req,
                          const struct apply_result *r, double seconds);
 
+/* `peer` is, or is not any more, one of our peers. */
+void metrics_know_peer(struct server *s, member_id peer, bool known);
+
 /* Register all families of the server and the process, with a collector for what is read off
  * `s`. */
 void server_metrics_init(struct server *s);

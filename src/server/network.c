@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "server/metrics_priv.h"
 #include "server/server_priv.h"
 
 enum { WAITING_WARN_MS = 5000, WAITING_REPEAT_MS = 30000 };
@@ -58,7 +59,10 @@ static void on_round(void *arg)
 static bool on_snapshot(void *arg, struct raft_message *m, int fd, uint64_t size)
 {
     struct server *s = arg;
-    return !ends(s) && restore_offer(s, m, fd, size);
+    if (!ends(s))
+        return restore_offer(s, m, fd, size);
+    close(fd);
+    return false;
 }
 
 static void on_unreachable(void *arg, member_id id)
@@ -118,14 +122,18 @@ struct transport_receiver network_receiver(struct server *s)
 
 void network_set(struct server *s, const struct member *m)
 {
-    if (m->id != s->id)
-        s->transport->ops->peer_set(s->transport, m->id, urls_view(&m->peer_urls), m->peer_urls.n);
+    if (m->id == s->id)
+        return;
+    s->transport->ops->peer_set(s->transport, m->id, urls_view(&m->peer_urls), m->peer_urls.n);
+    metrics_know_peer(s, m->id, true);
 }
 
 void network_remove(struct server *s, member_id id)
 {
-    if (id != s->id)
-        s->transport->ops->peer_remove(s->transport, id);
+    if (id == s->id)
+        return;
+    s->transport->ops->peer_remove(s->transport, id);
+    metrics_know_peer(s, id, false);
 }
 
 void network_sync(struct server *s)

@@ -68,6 +68,7 @@ static void ask(struct peer_call *p, enum server_op op, const void *request,
     p->call.request = request;
     p->call.done = done;
     p->call.client = s->self;
+    list_init(&p->call.task.link);
     p->call.id = atomic_fetch_add_explicit(&s->next_id, 1, memory_order_relaxed);
     call_run(s, &p->call.task);
 }

@@ -33,7 +33,7 @@ static enum err listen_on(struct server *s, const struct url *u, struct why *why
     return ERR_OK;
 }
 
-enum err peer_port_open(struct server *s, struct why *why)
+void peer_port_new(struct server *s)
 {
     struct http_config config = {
         .request = on_request,
@@ -42,13 +42,17 @@ enum err peer_port_open(struct server *s, struct why *why)
         .send_buffer_max = SEND_BUFFER,
     };
     s->peer_port = http_server_new(s->loop, &config);
+}
+
+enum err peer_port_listen(struct server *s, struct why *why)
+{
     enum err e = ERR_OK;
     for (size_t i = 0; e == ERR_OK && i < s->cfg->listen_peer_urls.n; i++)
         e = listen_on(s, &s->cfg->listen_peer_urls.items[i], why);
     return e;
 }
 
-void peer_port_close(struct server *s)
+void peer_port_free(struct server *s)
 {
     for (size_t i = 0; i < s->n_acceptors; i++)
         acceptor_free(s->acceptors[i]);

@@ -82,7 +82,7 @@ enum err server_start(const struct config *cfg, const struct server_events *even
     static const struct server_world real;
     enum err e = server_open(cfg, events, &real, &s, why);
     if (e == ERR_OK)
-        e = peer_port_open(s, why);
+        e = peer_port_listen(s, why);
     if (e != ERR_OK) {
         server_free(s);
         return e;
@@ -148,7 +148,6 @@ void server_free(struct server *s)
     atomic_store(&s->failed, true);
     drain_mail(s); /* what the log thread reported last */
     log_drop_held(s);
-    peer_port_close(s);
     server_unboot(s);
     log_group_free(s->log_group);
     metrics_free(s->metrics);

@@ -128,6 +128,7 @@ struct server {
     struct raft_ready ready;
     struct entry_cache cache;
     struct raft_hard_state hard_state; /* the newest */
+    bool conf_changed;                 /* by the batch being applied */
     bool hard_state_due;               /* its term or vote is not handed to the log yet */
     raft_index stored_commit;          /* the newest commit index handed to the log */
     raft_index trim_index;             /* goes with the next append; 0: none */
@@ -290,6 +291,9 @@ void log_group_free(struct log_group *g);
 /* Make the ready durable, then raft_persisted(), and send what waits for that. Takes the entries
  * and the later messages out of rd. */
 void log_append(struct server *s, struct raft_ready *rd);
+/* Store the commit index now: a restart must know of a committed change of configuration, or it may
+ * not know who votes. */
+void log_store_commit(struct server *s);
 void log_release(struct server *s); /* a snapshot is loaded: go on */
 void log_drop_held(struct server *s);
 void log_trim(struct server *s, raft_index index);
@@ -319,8 +323,10 @@ bool network_has_quorum_since(struct server *s, msec since);
 void network_report_waiting(struct server *s);
 
 /* ---- peer_port.c: the listeners of the peer URLs ---- */
-enum err peer_port_open(struct server *s, struct why *why);
-void peer_port_close(struct server *s);
+/* Made before the peers, whose streams it sends at the end of a round, and freed after them. */
+void peer_port_new(struct server *s);
+enum err peer_port_listen(struct server *s, struct why *why);
+void peer_port_free(struct server *s);
 
 /* ---- peer_calls.c: small requests of other members ---- */
 void peer_request(struct server *s, struct transport_inbound *in);

@@ -61,11 +61,12 @@ static bool is_readable(struct server *s, member_id from, int fd, uint64_t size)
 
 bool restore_offer(struct server *s, struct raft_message *m, int fd, uint64_t size)
 {
-    if (s->restore != NULL || m->snapshot == NULL || !is_readable(s, m->from, fd, size)) {
+    /* One at a time: raft may have taken the first, and names no file when it asks for it. */
+    if (s->restore != NULL || s->offered.fd != -1 || m->snapshot == NULL ||
+        !is_readable(s, m->from, fd, size)) {
         close(fd);
         return false;
     }
-    offered_drop(&s->offered);
     s->offered = (struct snapshot_offered){
         .fd = fd,
         .size = size,

@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What a cluster promises an operator: start, grow, shrink, change leaders, lose members, come back.
+"""What a cluster promises an operator: start, grow, shrink, change leaders, lose and regain
+members.
 
-Every test starts its own members on loopback; etcdctl is Debian's. ETCD=/usr/bin/etcd checks the tests.
+Every test starts its own members on loopback; etcdctl is Debian's. ETCD=/usr/bin/etcd checks the
+tests.
 """
 import concurrent.futures
 import os
@@ -52,7 +54,7 @@ def ends_with(member, text, status=1, timeout=20):
         raise AssertionError(f"{member.name} did not say {text!r}\n{member.tail()}")
 
 
-# ---- the three ways to start ----------------------------------------------------------------------
+# ---- the three ways to start ---------------------------------------------------------------------
 
 def works(c):
     """What the introductions show: put on one, get on all; tables; through any member."""
@@ -125,7 +127,7 @@ def two_then_loses_one():
         c.wait_put()
 
 
-# ---- what is checked at the start -----------------------------------------------------------------
+# ---- what is checked at the start ----------------------------------------------------------------
 
 def tokens_make_ids():
     ids = []
@@ -253,7 +255,7 @@ def wiped_member_is_refused():
         c.wait_put()
 
 
-# ---- leaders --------------------------------------------------------------------------------------
+# ---- leaders -------------------------------------------------------------------------------------
 
 def leader_moves():
     with Cluster(3) as c:
@@ -324,7 +326,7 @@ def sigterm_hands_over():
             raise AssertionError(f"hand-overs took {times}, election timeout 4 s")
 
 
-# ---- members --------------------------------------------------------------------------------------
+# ---- members -------------------------------------------------------------------------------------
 
 def learner_comes_and_is_promoted():
     with Cluster(3) as c:
@@ -467,7 +469,7 @@ def force_new_cluster():
         c.wait_equal()
 
 
-# ---- without a majority ---------------------------------------------------------------------------
+# ---- without a majority --------------------------------------------------------------------------
 
 def times_out(member, method, request):
     began = time.monotonic()
@@ -533,7 +535,7 @@ def minority_serves_old_data_only():
         c.wait_equal()
 
 
-# ---- leases and versions --------------------------------------------------------------------------
+# ---- leases and versions -------------------------------------------------------------------------
 
 def leases_outlive_leaders():
     with Cluster(3) as c:

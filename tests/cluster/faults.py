@@ -3,8 +3,9 @@
 """What goes wrong, under load: kills, stops, cuts in the network, a full disk, changing membership.
 
 After each scenario every acknowledged write is on every member, no read was stale, the watch had
-every event once, and HashKV is equal. The program runs in name spaces of its own (processes, mounts,
-network), so that nothing of it outlives it; where those are not permitted, what needs them is skipped.
+every event once, and HashKV is equal. The program runs in name spaces of its own (processes,
+mounts, network), so that nothing of it outlives it; where those are not permitted, what needs them
+is skipped.
 SEED repeats a run; ETCD=/usr/bin/etcd checks the tests.
 """
 import os
@@ -58,7 +59,7 @@ def told(load):
     print(f"# {load.summary()}", flush=True)
 
 
-# ---- processes ------------------------------------------------------------------------------------
+# ---- processes -----------------------------------------------------------------------------------
 
 def kill_storm(rng):
     """kill -9 of one, of two, of all; the leader more often than others."""
@@ -82,7 +83,7 @@ def kill_storm(rng):
 
 
 def stops(rng):
-    """SIGSTOP of the leader, of a follower, of both followers: others go on, nobody reads old data."""
+    """SIGSTOP of the leader, of a follower, of both followers: nobody reads old data."""
     with Cluster(3) as c, Load(c, rng.random()) as load:
         for _ in range(2):
             old = c.leader()
@@ -140,7 +141,7 @@ def members_change(rng):
         told(load)
 
 
-# ---- the network ----------------------------------------------------------------------------------
+# ---- the network ---------------------------------------------------------------------------------
 
 class Network:
     """A bridge, and a network name space for each member; a cut drops what one sends to another."""
@@ -153,7 +154,8 @@ class Network:
         for i in range(1, n + 1):
             space, host = f"n{i}", f"10.77.0.{i}"
             run("ip", "netns", "add", space)
-            run("ip", "link", "add", f"v{i}", "type", "veth", "peer", "name", "eth0", "netns", space)
+            run("ip", "link", "add", f"v{i}", "type", "veth", "peer", "name", "eth0",
+                "netns", space)
             run("ip", "link", "set", f"v{i}", "master", "br0", "up")
             inside = ["ip", "-n", space]
             run(*inside, "addr", "add", f"{host}/24", "dev", "eth0")
@@ -215,7 +217,7 @@ class Cuts:
         told(self.load)
 
     def goes_on_without(self, lonely, timeout=20):
-        """The others elect a leader and write; the lonely one does neither, and answers old data."""
+        """The others elect a leader and write; the lonely one does neither."""
         others = [m for m in self.cluster.members if m is not lonely]
         leader = self.cluster.leader(among=others, timeout=timeout)
         self.load.wait_acks(100, timeout=30)
@@ -291,7 +293,7 @@ def leader_and_one_are_cut(reason, rng):
         t.heal_and_check()
 
 
-# ---- the disk -------------------------------------------------------------------------------------
+# ---- the disk ------------------------------------------------------------------------------------
 
 def disk_is_full(reason, rng):
     """A member whose disk is full ends with an error; the others go on; with room it comes back."""
@@ -322,9 +324,14 @@ def disk_is_full(reason, rng):
 
 
 def fill(path):
-    room = os.statvfs(os.path.dirname(path))
+    """Leave DISK_LEFT, about: the member takes room at the same time."""
     with open(path, "wb") as f:
-        os.posix_fallocate(f.fileno(), 0, room.f_bavail * room.f_frsize - DISK_LEFT)
+        while True:
+            room = os.statvfs(path)
+            rest = room.f_bavail * room.f_frsize - DISK_LEFT
+            if rest <= 0:
+                return
+            os.posix_fallocate(f.fileno(), os.fstat(f.fileno()).st_size, min(rest, DISK_LEFT))
 
 
 def write_until_it_ends(victim, others):

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""The peer port against those who are not peers: garbage, other clusters, other versions, the removed.
+"""The peer port against those who are not peers: garbage, other clusters and versions, the removed.
 
 Each is answered with upstream's status code and costs at most a line of the log; the member goes on
 and its memory stays bounded.
@@ -11,7 +11,6 @@ import random
 import socket
 import struct
 import sys
-import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import cluster  # noqa: E402
@@ -23,12 +22,14 @@ from proto import pb  # noqa: E402
 UPSTREAM = harness.is_upstream(harness.server_path())
 MEMORY_MAX_KIB = 96 << 10    # beyond what it had before
 LINES_EACH = 4 if UPSTREAM else 1
+# Upstream means 403, and answers 500: its error fits no case of its own handler.
+REMOVED = (500, "") if UPSTREAM else (403, "cannot process message from removed member")
 STRANGER = 0x1234
 MSG_APP, MSG_SNAP, MSG_HEARTBEAT = 3, 7, 8
 REFUSAL_BYTES = 256 << 10
 
 
-# ---- messages by hand -----------------------------------------------------------------------------
+# ---- messages by hand ----------------------------------------------------------------------------
 
 def varint(n):
     out = b""
@@ -59,7 +60,7 @@ def snapshot_message(to, sender, index=1000):
 
 
 class Target:
-    """A lone member, with one that was added as a learner and removed again."""
+    """A lone voter; it knows a learner that never came, and one that was removed."""
 
     def __enter__(self):
         self.cluster = Cluster(1).__enter__()
@@ -67,12 +68,19 @@ class Target:
         status = self.member.status()
         self.id, self.cluster_id = status.header.member_id, status.header.cluster_id
         self.version = cluster.version(self.member)["etcdserver"]
-        removed = self.member.must("member_add", pb().MemberAddRequest(
-            peerURLs=["http://127.0.0.1:1"], isLearner=True)).member
-        self.removed = removed.ID
-        self.member.must("member_remove", pb().MemberRemoveRequest(ID=self.removed))
+        self.removed, self.known = (self.add_learner(url) for url in ("http://127.0.0.1:1",
+                                                                      "http://127.0.0.1:2"))
         self.memory = self.member.memory_kib()
         return self
+
+    def add_learner(self, url):
+        """Add a member that is never started, after removing the one before it."""
+        listed = self.member.must("member_list").members
+        for member in listed:
+            if member.isLearner:
+                self.member.must("member_remove", pb().MemberRemoveRequest(ID=member.ID))
+        return self.member.must("member_add", pb().MemberAddRequest(
+            peerURLs=[url], isLearner=True)).member.ID
 
     def __exit__(self, kind, *rest):
         try:
@@ -106,8 +114,7 @@ class Target:
             raise AssertionError(f"{method} {path}: {got[1][:200]!r}, not {text!r}")
 
     def socket(self):
-        s = socket.create_connection((self.member.host, self.member.peer_port), timeout=15)
-        return s
+        return socket.create_connection((self.member.host, self.member.peer_port), timeout=15)
 
     def raw(self, data):
         """Send bytes, half-close, and return what comes back until the end."""
@@ -121,12 +128,12 @@ class Target:
                     if not more:
                         break
                     found += more
-            except (ConnectionError, BrokenPipeError):
+            except OSError:  # refused before all was said
                 pass
             return found
 
 
-# ---- the tests ------------------------------------------------------------------------------------
+# ---- the tests -----------------------------------------------------------------------------------
 
 def paths_and_methods():
     with Target() as t:
@@ -165,8 +172,8 @@ def streams_of_strangers():
         t.answers("GET", f"/raft/stream/nonsense/{hexid(STRANGER)}", 404, "invalid path")
         t.answers("GET", "/raft/stream/message/zzz", 404, "invalid from")
         t.answers("GET", f"/raft/stream/message/{hexid(STRANGER)}", 404, "error sender not found")
-        t.answers("GET", f"/raft/stream/msgapp/{hexid(t.id)}", 412, "to field mismatch",
-                  headers=t.headers(X_Raft_To=hexid(STRANGER)))
+        t.answers("GET", f"/raft/stream/msgapp/{hexid(t.known)}", 412, "to field mismatch",
+                  headers=t.headers(X_Server_From=hexid(t.known), X_Raft_To=hexid(STRANGER)))
         for kind in ("message", "msgapp"):
             t.answers("GET", f"/raft/stream/{kind}/{hexid(t.removed)}", 410, "removed member",
                       headers=t.headers(X_Server_From=hexid(t.removed)))
@@ -176,10 +183,9 @@ def removed_members_speak():
     with Target() as t:
         headers = t.headers(X_Server_From=hexid(t.removed))
         for kind in (MSG_HEARTBEAT, MSG_APP):
-            t.answers("POST", "/raft", 403, "cannot process message from removed member",
-                      message(kind, t.id, t.removed, term=99), headers)
+            t.answers("POST", "/raft", *REMOVED, message(kind, t.id, t.removed, term=99), headers)
         frame = snapshot_message(t.id, t.removed)
-        t.answers("POST", "/raft/snapshot", 403, "cannot process message from removed member",
+        t.answers("POST", "/raft/snapshot", *REMOVED,
                   struct.pack(">Q", len(frame)) + frame + b"db", headers)
         equal(t.member.status().raftTerm < 99, True, "the term is not the removed one's to say")
         if not UPSTREAM:  # 3.4.32 and later look at whom it is for
@@ -199,7 +205,8 @@ def bodies_of_garbage():
         beat = message(MSG_HEARTBEAT, t.id, STRANGER)
         t.answers("POST", "/raft/snapshot", 400, "wrong raft message type",
                   struct.pack(">Q", len(beat)) + beat)
-        t.answers("GET", "/members/hashkv", 400, "error unmarshalling request", body="garbage")
+        if not UPSTREAM:  # 3.4.23 dies of it in its handler, and drops the connection
+            t.answers("GET", "/members/hashkv", 400, "error unmarshalling request", body="garbage")
         t.answers("POST", "/members/promote/zzz", 404)
         t.answers("POST", "/members/promote/77", 404)
         t.answers("POST", "/leases", 400, "error unmarshalling request", body=b"\xff\xff\xff")
@@ -284,7 +291,7 @@ def idle_connections():
 
 
 def log_stays_readable():
-    """A hundred of the same bad request: no more than a line each, and no secret of theirs in it."""
+    """A hundred of the same bad request: no more than a line each."""
     with Target() as t:
         t.answers("GET", "/version", 200)
         before = len(t.member.lines)
@@ -303,7 +310,6 @@ def stranger_hammers_a_cluster():
         stranger = Member("m3")
         stranger.flags["initial-cluster-token"] = "another"
         stranger.flags["initial-cluster"] = c.initial_cluster(c.members[:2] + [stranger])
-        over = threading.Event()
         try:
             stranger.spawn()
             with cluster.Load(c) as load:
@@ -314,7 +320,6 @@ def stranger_hammers_a_cluster():
             term = c.leader().status().raftTerm
             equal(term < 5, True, f"term {term}")
         finally:
-            over.set()
             stranger.kill()
             stranger.close()
 

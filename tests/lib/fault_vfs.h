@@ -52,7 +52,8 @@ void fault_vfs_power_off(void);
 /* Give every file the bytes that survived, and let operations succeed again. No file is open. */
 void fault_vfs_power_on(enum fault_loss loss, uint64_t seed);
 
-/* ---- several disks ---------------------------------------------------------------------------- */
+/* ---- several disks ----------------------------------------------------------------------------
+ */
 
 struct fault_disk;
 

@@ -10,9 +10,9 @@
 #include "base/random.h"
 #include "loop/clock.h"
 
-#define TIME_START 1000000000                /* of the monotonic clock, microseconds */
-#define WALL_START 1700000000000000000       /* nanoseconds */
-#define HASH_START 0xcbf29ce484222325u       /* FNV-1a */
+#define TIME_START 1000000000          /* of the monotonic clock, microseconds */
+#define WALL_START 1700000000000000000 /* nanoseconds */
+#define HASH_START 0xcbf29ce484222325u /* FNV-1a */
 #define HASH_PRIME 0x100000001b3u
 
 static struct sim {
@@ -45,8 +45,7 @@ void sim_wall_offset(int64_t us)
 
 void sim_begin(uint64_t seed, bool print_trace)
 {
-    sim = (struct sim){
-        .now = TIME_START, .rng = {seed}, .print = print_trace, .hash = HASH_START};
+    sim = (struct sim){.now = TIME_START, .rng = {seed}, .print = print_trace, .hash = HASH_START};
     clock_simulate(sim_now, wall_ns);
 }
 
@@ -58,7 +57,8 @@ void sim_end(void)
     sim = (struct sim){0};
 }
 
-/* ---- the heap ---------------------------------------------------------------------------------- */
+/* ---- the heap ----------------------------------------------------------------------------------
+ */
 
 static bool is_before(const struct sim_event *a, const struct sim_event *b)
 {
@@ -139,7 +139,8 @@ bool sim_step(int64_t until)
     return true;
 }
 
-/* ---- chance ------------------------------------------------------------------------------------ */
+/* ---- chance ------------------------------------------------------------------------------------
+ */
 
 uint64_t sim_random(void)
 {
@@ -161,7 +162,8 @@ bool sim_chance(unsigned permille)
     return sim_below(1000) < permille;
 }
 
-/* ---- what is said ------------------------------------------------------------------------------ */
+/* ---- what is said ------------------------------------------------------------------------------
+ */
 
 void sim_trace(const char *fmt, ...)
 {

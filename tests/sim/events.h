@@ -1,9 +1,8 @@
 /* tests/sim/events.h -- virtual time: what happens next, chance, and the trace of it all.
  *
- * There is one simulation at a time. Time stands still while an event runs and jumps to the next one
- * then; loop/clock.h says the same time. All chance comes from the seed, so the same seed gives the
- * same trace, byte for byte.
- * SPDX-License-Identifier: Apache-2.0 */
+ * There is one simulation at a time. Time stands still while an event runs and jumps to the next
+ * one then; loop/clock.h says the same time. All chance comes from the seed, so the same seed gives
+ * the same trace, byte for byte. SPDX-License-Identifier: Apache-2.0 */
 #ifndef TESTS_SIM_EVENTS_H
 #define TESTS_SIM_EVENTS_H
 

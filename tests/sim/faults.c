@@ -8,10 +8,11 @@
 
 enum {
     SECOND = 1000000, /* microseconds */
-    DOWN_MAX = 4 * SECOND,
+    DOWN_SHORT = 30000,
+    SNAPSHOT_TIME = 40000, /* in which one is loaded, mostly */
     PAUSE_MAX = 3 * SECOND,
     HANG_MAX = 5 * SECOND,
-    WRITES_MAX = 60, /* until the power goes */
+    WRITES_MAX = 60,  /* until the power goes */
     ROOM_MAX = 60000, /* bytes until a disk is full */
 };
 
@@ -19,10 +20,12 @@ static const struct net_weather fair = {.delay_min = 100, .delay_max = 2000};
 
 static struct faults {
     struct faults_setup setup;
-    struct sim_event next;
+    struct sim_event next, crash;
+    struct node *loads; /* it is to crash */
 } faults;
 
-/* ---- the network --------------------------------------------------------------------------------- */
+/* ---- the network
+ * --------------------------------------------------------------------------------- */
 
 /* Cut what goes from one side to the other, and perhaps the way back. */
 static void cut_sides(unsigned side, bool both)
@@ -70,19 +73,42 @@ static void weather(void)
     net_set_weather(world_net(), &w);
 }
 
-/* ---- members ---------------------------------------------------------------------------------------- */
+/* ---- members
+ * ---------------------------------------------------------------------------------------- */
+
+/* Mostly short: a moment is worse than a minute. */
+static int64_t down_time(void)
+{
+    return sim_between(0, DOWN_SHORT << sim_below(8));
+}
 
 static void crash(struct node *n)
 {
     static const enum node_end ends[] = {NODE_STOP, NODE_KILL, NODE_POWER, NODE_TEAR};
-    struct node *up;
+    struct node *up, *leader = world_leader();
+    if (leader != NULL && sim_chance(300))
+        n = leader;
     if (!sim_chance(100)) {
-        node_end(n, ends[sim_below(ARRAY_LEN(ends))], sim_between(0, DOWN_MAX));
+        node_end(n, ends[sim_below(ARRAY_LEN(ends))], down_time());
         return;
     }
     sim_trace("the power goes everywhere");
     while ((up = world_up(0)) != NULL)
-        node_end(up, sim_chance(500) ? NODE_POWER : NODE_TEAR, sim_between(0, SECOND));
+        node_end(up, sim_chance(500) ? NODE_POWER : NODE_TEAR, down_time());
+}
+
+static void crash_run(struct sim_event *e)
+{
+    (void)e;
+    node_end(faults.loads, sim_chance(500) ? NODE_KILL : NODE_POWER, down_time());
+}
+
+void faults_snapshot(struct node *n)
+{
+    if ((faults.setup.which & FAULT_CRASHES) == 0 || faults.next.place == 0 || !sim_chance(300))
+        return;
+    faults.loads = n;
+    sim_set(&faults.crash, sim_between(0, SNAPSHOT_TIME));
 }
 
 static void tear(struct node *n)
@@ -121,7 +147,8 @@ static void jump(struct node *n)
     sim_trace("the clock of %s jumps by %" PRId64, world_name(n->place), by);
 }
 
-/* ---- now and then -------------------------------------------------------------------------------------- */
+/* ---- now and then
+ * -------------------------------------------------------------------------------------- */
 
 static void strike(unsigned what, struct node *n)
 {
@@ -163,7 +190,7 @@ static void next_run(struct sim_event *e)
 
 void faults_begin(const struct faults_setup *setup)
 {
-    faults = (struct faults){.setup = *setup, .next.run = next_run};
+    faults = (struct faults){.setup = *setup, .next.run = next_run, .crash.run = crash_run};
     net_set_weather(world_net(), &fair);
     if ((setup->which & ~(unsigned)FAULT_MEMBERS) != 0)
         sim_set(&faults.next, sim_between(0, setup->pause_max));
@@ -172,6 +199,7 @@ void faults_begin(const struct faults_setup *setup)
 void faults_mend(void)
 {
     sim_clear(&faults.next);
+    sim_clear(&faults.crash);
     sim_trace("everything is mended");
     net_heal(world_net());
     net_set_weather(world_net(), &fair);

@@ -22,7 +22,11 @@ struct faults_setup {
     int64_t pause_max; /* microseconds between two */
 };
 
+struct node;
+
 void faults_begin(const struct faults_setup *setup);
+/* A snapshot came to `n`: a good time to crash. */
+void faults_snapshot(struct node *n);
 /* No more of them; mend all that is broken. */
 void faults_mend(void);
 

@@ -13,8 +13,8 @@
 
 enum {
     PORT_FIRST = 12000,
-    SOON = 1000,             /* until a sender hears that nobody is there, microseconds */
-    SNAPSHOT_TIME = 300000,  /* a snapshot takes at most that much longer */
+    SOON = 1000,            /* until a sender hears that nobody is there, microseconds */
+    SNAPSHOT_TIME = 300000, /* a snapshot takes at most that much longer */
 };
 
 struct peer {
@@ -77,7 +77,8 @@ struct net {
     struct list packets, exchanges;
 };
 
-/* ---- places ------------------------------------------------------------------------------------ */
+/* ---- places ------------------------------------------------------------------------------------
+ */
 
 void net_url(unsigned place, char ret[NET_URL_MAX])
 {
@@ -179,7 +180,8 @@ static bool is_paused(const struct net *n, unsigned place, struct sim_event *e)
     return left != 0;
 }
 
-/* ---- packets ----------------------------------------------------------------------------------- */
+/* ---- packets -----------------------------------------------------------------------------------
+ */
 
 static void packet_free(struct packet *k)
 {
@@ -215,6 +217,7 @@ static void packet_arrive(struct packet *k, struct port *to)
     if (k->kind == PACKET_SNAPSHOT) {
         bool ok = r->snapshot(r->arg, &k->m, file_make(k->file), k->file->n);
         tell_sender(k, PACKET_SNAPSHOT_SENT, to->id, ok);
+        n->host.snapshot_came(to->place);
     } else {
         r->message(r->arg, &k->m);
     }
@@ -272,7 +275,8 @@ static void tell_sender(struct packet *k, enum packet_kind what, member_id about
     sim_set(&back->event, SOON + travel_time(k->net));
 }
 
-/* ---- the transport: messages ------------------------------------------------------------------- */
+/* ---- the transport: messages -------------------------------------------------------------------
+ */
 
 static struct port *port_cast(struct transport *t)
 {
@@ -345,16 +349,19 @@ static void send_one(struct port *p, struct raft_message *m)
     struct peer *peer = peer_find(p, m->to);
     struct port *to = port_of(p->net, m->to);
     const struct net_weather *w = &p->net->weather;
-    if (p->muted || peer == NULL)
+    /* Whoever has us as a peer has told us its URL by its streams. */
+    if (p->muted || (peer == NULL && (to == NULL || peer_find(to, p->id) == NULL)))
         return;
     if (to == NULL || p->net->cut[p->place][to->place]) {
-        peer->unreachable = true;
+        if (peer != NULL)
+            peer->unreachable = true;
         sim_set_earlier(&p->tell, SOON);
         return;
     }
     if (sim_chance(w->loss))
         return;
-    if (sim_chance(w->twice)) {
+    /* A proposal that came twice would be two: connections do not do that. */
+    if (m->type != RAFT_MSG_PROP && sim_chance(w->twice)) {
         struct raft_message copy = raft_message_copy(m);
         dispatch(p, &copy, to->place);
     }
@@ -393,7 +400,8 @@ static void port_send_snapshot(struct transport *t, struct raft_message *m, int 
     sim_set(&k->event, travel_time(p->net) + sim_between(0, SNAPSHOT_TIME));
 }
 
-/* ---- the transport: small requests --------------------------------------------------------------- */
+/* ---- the transport: small requests
+ * --------------------------------------------------------------- */
 
 static void exchange_free(struct exchange *x)
 {
@@ -551,7 +559,8 @@ enum err net_fetch(struct net *n, unsigned place, const char *url, const char *p
     return ERR_OK;
 }
 
-/* ---- coming and going ---------------------------------------------------------------------------- */
+/* ---- coming and going
+ * ---------------------------------------------------------------------------- */
 
 static const struct transport_ops ops = {
     .peer_set = port_peer_set,

@@ -2,9 +2,8 @@
  *
  * Places are numbered; a member at place N has the peer URL net_url(N). A message travels for a
  * random time, in order with the others of its way unless chance says otherwise; it may be lost or
- * come twice. A way that is cut loses everything, in that direction. What was on its way to a member
- * that crashed reaches its next life.
- * SPDX-License-Identifier: Apache-2.0 */
+ * come twice. A way that is cut loses everything, in that direction. What was on its way to a
+ * member that crashed reaches its next life. SPDX-License-Identifier: Apache-2.0 */
 #ifndef TESTS_SIM_NET_H
 #define TESTS_SIM_NET_H
 
@@ -22,6 +21,8 @@ struct net_host {
     void (*touched)(unsigned place);
     /* How long it will not run; 0: it runs. */
     int64_t (*pause_left)(unsigned place);
+    /* A whole snapshot came to it. */
+    void (*snapshot_came)(unsigned place);
 };
 
 /* How bad the network is. */

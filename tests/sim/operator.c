@@ -8,7 +8,11 @@
 
 #include "tests/sim/asks.h"
 
-enum { HASHES_MAX = 256, SETTLE_PAUSE = 300000, VOTERS_WANTED = 5 };
+enum { HASHES_MAX = 256, SETTLE_PAUSE = 300000, MEMBERS_WANTED = 5 };
+
+/* Where two vote and one of them is removed, the other one may lose the news that it is committed
+ * along with its power, and cannot ask anybody any more: of raft, and not to be had against it. */
+enum { VOTERS_LEAST = 2 };
 
 /* What some member said. */
 struct hash_seen {
@@ -23,20 +27,23 @@ struct listed {
     bool is_learner;
 };
 
-static struct operator {
+static struct operator
+{
     struct operator_setup setup;
     struct sim_event next;
     struct ask *ask;
     struct node *asked;
     struct listed listed[NET_PLACES];
     size_t n_listed;
-    char *cluster; /* --initial-cluster of those */
+    bool list_is_new; /* it is linearizable, and nothing was changed since */
+    char *cluster;    /* --initial-cluster of those */
     bool settles, is_settled;
     struct hash_seen hashes[HASHES_MAX];
     size_t n_hashes;
     unsigned to_compare, compared;
     revision compare_rev;
-} op;
+}
+op;
 
 static void go_on(void)
 {
@@ -50,14 +57,15 @@ static void said(const char *what, enum err e)
 }
 
 /* One question at a time. */
-static struct arena *ask_somebody(struct node *n, ask_done_fn *done)
+static struct arena *ask_somebody(struct node *n, ask_done_fn *done, void *arg)
 {
     op.asked = n;
-    op.ask = ask_new(n, done, NULL);
+    op.ask = ask_new(n, done, arg);
     return ask_arena(op.ask);
 }
 
-/* ---- upkeep ------------------------------------------------------------------------------------------ */
+/* ---- upkeep
+ * ------------------------------------------------------------------------------------------ */
 
 static void upkeep_done(void *arg, enum err e, const void *response)
 {
@@ -69,7 +77,7 @@ static void upkeep_done(void *arg, enum err e, const void *response)
 
 static void compact(struct node *n)
 {
-    struct arena *a = ask_somebody(n, upkeep_done);
+    struct arena *a = ask_somebody(n, upkeep_done, NULL);
     Etcdserverpb__CompactionRequest *r =
         REQ_NEW(a, Etcdserverpb__CompactionRequest, etcdserverpb__compaction_request);
     r->revision = sim_between(1, tails_last() + 1); /* never beyond what some watcher saw */
@@ -80,7 +88,7 @@ static void compact(struct node *n)
 
 static void defragment(struct node *n)
 {
-    struct arena *a = ask_somebody(n, upkeep_done);
+    struct arena *a = ask_somebody(n, upkeep_done, NULL);
     Etcdserverpb__DefragmentRequest *r =
         REQ_NEW(a, Etcdserverpb__DefragmentRequest, etcdserverpb__defragment_request);
     ask_send(op.ask, OP_DEFRAGMENT, r, NULL);
@@ -89,7 +97,7 @@ static void defragment(struct node *n)
 static void move_leader(struct node *n)
 {
     struct node *to = world_up(sim_random());
-    struct arena *a = ask_somebody(n, upkeep_done);
+    struct arena *a = ask_somebody(n, upkeep_done, NULL);
     Etcdserverpb__MoveLeaderRequest *r =
         REQ_NEW(a, Etcdserverpb__MoveLeaderRequest, etcdserverpb__move_leader_request);
     r->targetid = to->id;
@@ -97,17 +105,18 @@ static void move_leader(struct node *n)
     ask_send(op.ask, OP_MOVE_LEADER, r, NULL);
 }
 
-/* ---- hashes ------------------------------------------------------------------------------------------ */
+/* ---- hashes
+ * ------------------------------------------------------------------------------------------ */
 
 static void hash_compare(const struct hash_seen *h)
 {
     for (size_t i = 0; i < op.n_hashes; i++) {
         const struct hash_seen *o = &op.hashes[i];
         if (o->rev == h->rev && o->compacted == h->compacted && o->hash != h->hash)
-            sim_fail("the hash at revision %" PRId64 " (compacted %" PRId64 ") is %08x at %s and %08x "
-                     "at %s",
-                     h->rev, h->compacted, o->hash, world_name(o->place), h->hash,
-                     world_name(h->place));
+            sim_fail(
+                "the hash at revision %" PRId64 " (compacted %" PRId64 ") is %08x at %s and %08x "
+                "at %s",
+                h->rev, h->compacted, o->hash, world_name(o->place), h->hash, world_name(h->place));
     }
     op.hashes[op.n_hashes++ % HASHES_MAX] = *h;
     if (op.n_hashes > HASHES_MAX)
@@ -134,15 +143,15 @@ static void hash_done(void *arg, enum err e, const void *response)
 
 static void hash_ask(struct ask *ask, revision rev)
 {
-    Etcdserverpb__HashKVRequest *r = REQ_NEW(ask_arena(ask), Etcdserverpb__HashKVRequest,
-                                             etcdserverpb__hash_kvrequest);
+    Etcdserverpb__HashKVRequest *r =
+        REQ_NEW(ask_arena(ask), Etcdserverpb__HashKVRequest, etcdserverpb__hash_kvrequest);
     r->revision = rev;
     ask_send(ask, OP_HASH_KV, r, &etcdserverpb__hash_kvresponse__descriptor);
 }
 
 static void hash(struct node *n)
 {
-    ask_somebody(n, hash_done);
+    ask_somebody(n, hash_done, NULL);
     hash_ask(op.ask, tails_last() / 8 * 8); /* so that members are asked for the same */
 }
 
@@ -178,7 +187,8 @@ bool operator_has_compared(void)
     return op.compared == op.to_compare;
 }
 
-/* ---- who is a member ------------------------------------------------------------------------------------ */
+/* ---- who is a member
+ * ------------------------------------------------------------------------------------ */
 
 static void list_take(Etcdserverpb__Member *const *members, size_t n)
 {
@@ -208,7 +218,7 @@ static const struct listed *listed_at(unsigned place)
 }
 
 /* Those that were added begin to run. In the end those that were removed stop. */
-static void follow_list(void)
+static void follow_list(bool is_linear)
 {
     bool all = true;
     for (unsigned i = 0; i < NET_PLACES; i++) {
@@ -216,34 +226,37 @@ static void follow_list(void)
         bool is_listed = listed_at(i) != NULL;
         if (is_listed && n->state == NODE_JOINING)
             node_start(n, op.cluster);
-        if (op.settles && !is_listed && n->state == NODE_UP) {
+        if (op.settles && is_linear && !is_listed && n->state == NODE_UP) {
             node_end(n, NODE_STOP, -1);
             n->state = NODE_GONE;
         }
         all = all && is_listed == (n->state == NODE_UP);
     }
-    op.is_settled = op.settles && all;
+    op.is_settled = op.settles && is_linear && all;
 }
 
 static void list_done(void *arg, enum err e, const void *response)
 {
-    (void)arg;
     const Etcdserverpb__MemberListResponse *r = response;
     if (e == ERR_OK) {
         list_take(r->members, r->n_members);
-        follow_list();
+        op.list_is_new = arg != NULL;
+        follow_list(arg != NULL);
     } else {
         said("list members", e);
     }
     go_on();
 }
 
+/* The other kind of list may be old, but can be had where the cluster waits for a member to start.
+ */
 static void list(struct node *n)
 {
-    struct arena *a = ask_somebody(n, list_done);
+    bool is_linear = sim_chance(500);
+    struct arena *a = ask_somebody(n, list_done, is_linear ? n : NULL);
     Etcdserverpb__MemberListRequest *r =
         REQ_NEW(a, Etcdserverpb__MemberListRequest, etcdserverpb__member_list_request);
-    r->linearizable = true;
+    r->linearizable = is_linear;
     ask_send(op.ask, OP_MEMBER_LIST, r, &etcdserverpb__member_list_response__descriptor);
 }
 
@@ -252,13 +265,14 @@ static void change_done(void *arg, enum err e, const void *response)
     (void)arg;
     (void)response;
     said("change of members", e);
+    op.list_is_new = false;
     go_on();
 }
 
 /* It is started once a list shows it; even where the answer was lost it may have been added. */
 static void add(struct node *n, unsigned place)
 {
-    struct arena *a = ask_somebody(n, change_done);
+    struct arena *a = ask_somebody(n, change_done, NULL);
     Etcdserverpb__MemberAddRequest *r =
         REQ_NEW(a, Etcdserverpb__MemberAddRequest, etcdserverpb__member_add_request);
     char *url = arena_alloc(a, NET_URL_MAX);
@@ -273,7 +287,7 @@ static void add(struct node *n, unsigned place)
 
 static void promote(struct node *n, const struct listed *l)
 {
-    struct arena *a = ask_somebody(n, change_done);
+    struct arena *a = ask_somebody(n, change_done, NULL);
     Etcdserverpb__MemberPromoteRequest *r =
         REQ_NEW(a, Etcdserverpb__MemberPromoteRequest, etcdserverpb__member_promote_request);
     r->id = l->id;
@@ -283,7 +297,7 @@ static void promote(struct node *n, const struct listed *l)
 
 static void take_out(struct node *n, const struct listed *l)
 {
-    struct arena *a = ask_somebody(n, change_done);
+    struct arena *a = ask_somebody(n, change_done, NULL);
     Etcdserverpb__MemberRemoveRequest *r =
         REQ_NEW(a, Etcdserverpb__MemberRemoveRequest, etcdserverpb__member_remove_request);
     r->id = l->id;
@@ -298,23 +312,32 @@ static bool is_fresh(const struct node *n)
            (n->state == NODE_JOINING && n->life == 0 && listed_at(n->place) == NULL);
 }
 
+static size_t voters(void)
+{
+    size_t voters = 0;
+    for (size_t i = 0; i < op.n_listed; i++)
+        voters += !op.listed[i].is_learner;
+    return voters;
+}
+
 static void change_members(struct node *n)
 {
     const struct listed *any = &op.listed[sim_below(op.n_listed)];
     unsigned fresh = 0;
     while (fresh < NET_PLACES && !is_fresh(world_node(fresh)))
         fresh++;
-    if (any->is_learner)
+    if (any->is_learner && sim_chance(800))
         promote(n, any);
-    else if (op.n_listed < VOTERS_WANTED && fresh < NET_PLACES && sim_chance(600))
+    else if (op.n_listed < MEMBERS_WANTED && fresh < NET_PLACES && sim_chance(600))
         add(n, fresh);
-    else if (op.n_listed > 2)
+    else if (op.list_is_new && (any->is_learner || voters() > VOTERS_LEAST))
         take_out(n, any);
     else
         list(n);
 }
 
-/* ---- what next ---------------------------------------------------------------------------------------------- */
+/* ---- what next
+ * ---------------------------------------------------------------------------------------------- */
 
 static void next_run(struct sim_event *e)
 {

@@ -1,5 +1,5 @@
-/* tests/sim/operator.h -- whoever looks after the cluster: compacts, compares hashes, moves the leader,
- * adds, promotes and removes members; and at the end makes sure that all is well.
+/* tests/sim/operator.h -- whoever looks after the cluster: compacts, compares hashes, moves the
+ * leader, adds, promotes and removes members; and at the end makes sure that all is well.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef TESTS_SIM_OPERATOR_H
 #define TESTS_SIM_OPERATOR_H

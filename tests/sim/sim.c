@@ -1,14 +1,15 @@
 /* tests/sim/sim.c -- whole clusters in one process, on virtual time, from one seed.
  *
- *     sim --seed N             one run
+ *     sim --seed N             one run, in this process
  *     sim --seeds A..B         a run for each, as many at once as --jobs says
+ *     sim --list FILE          the same for the seeds in a file, one a line
  *     sim --twice --seeds A..B each twice: the traces must be equal
  *
- * --trace prints what happens; --log prints what the members log. A run is: a cluster of the size, with
- * the faults and the load that the seed says, for a while; then all is mended, and the cluster must
- * come to rest: every member has everything, the history of the clients is linearizable, every watcher
- * saw every revision once and in order, all hashes are equal. A run that fails says how to repeat it.
- * SPDX-License-Identifier: Apache-2.0 */
+ * --trace prints what happens; --log prints what the members log. A run is: a cluster of the size,
+ * with the faults and the load that the seed says, for a while; then all is mended, and the cluster
+ * must come to rest: every member has everything, the history of the clients is linearizable, every
+ * watcher saw every revision once and in order, all hashes are equal. A run that fails says how to
+ * repeat it. SPDX-License-Identifier: Apache-2.0 */
 #include <dirent.h>
 #include <ftw.h>
 #include <getopt.h>
@@ -29,16 +30,19 @@
 #include "tests/sim/workers.h"
 
 enum {
-    SECOND = 1000000,        /* of virtual time, microseconds */
+    SECOND = 1000000, /* of virtual time, microseconds */
+    STRIKE_PAUSE = 120000,
+    THINK = 10000,
     SETTLE_MAX = 120 * SECOND,
     REST_AFTER = 3 * SECOND, /* of load on a cluster that is well */
     COMPARE_MAX = 20 * SECOND,
-    REAL_SECONDS_MAX = 120,  /* of one run */
+    REAL_SECONDS_MAX = 120, /* of one run */
     JOBS_MAX = 64,
 };
 
 struct options {
     uint64_t first, last;
+    FILE *list; /* NULL: first to last */
     unsigned jobs, faults;
     bool trace, log, twice;
 };
@@ -51,7 +55,8 @@ struct outcome {
 
 static char top[200]; /* the folder of all runs */
 
-/* ---- folders ------------------------------------------------------------------------------------ */
+/* ---- folders ------------------------------------------------------------------------------------
+ */
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
@@ -72,7 +77,8 @@ static bool make_top(void)
     return mkdtemp(top) != NULL;
 }
 
-/* ---- one run --------------------------------------------------------------------------------------- */
+/* ---- one run
+ * --------------------------------------------------------------------------------------- */
 
 struct scenario {
     struct world_setup world;
@@ -98,10 +104,10 @@ static struct scenario scenario_make(const char *dir, unsigned allowed)
                   .pre_vote = !sim_chance(250)},
         .workers = {.n = 2 + (unsigned)sim_below(5),
                     .keys = 1 + (unsigned)sim_below(8),
-                    .think_max = sim_between(10000, 300000)},
-        .operator = {.changes_members = (faults & FAULT_MEMBERS) != 0,
-                     .pause_max = sim_between(100000, SECOND)},
-        .faults = {.which = faults, .pause_max = sim_between(300000, 4 * SECOND)},
+                    .think_max = THINK << sim_below(6)},
+        .operator= {.changes_members = (faults & FAULT_MEMBERS) != 0,
+                    .pause_max = sim_between(100000, SECOND)},
+        .faults = {.which = faults, .pause_max = STRIKE_PAUSE << sim_below(6)},
         .length = sim_between(5 * SECOND, 20 * SECOND),
     };
     return s;
@@ -179,7 +185,7 @@ static void compare(void)
         sim_fail("a member does not tell its hash");
 }
 
-static void run(uint64_t seed, const struct options *o, struct outcome *ret)
+static bool run(uint64_t seed, const struct options *o, struct outcome *ret)
 {
     char *dir = xasprintf("%s/%" PRIu64, top, seed);
     int rc = mkdir(dir, 0700);
@@ -221,11 +227,11 @@ static void run(uint64_t seed, const struct options *o, struct outcome *ret)
     }
     remove_all(dir);
     free(dir);
-    if (failed)
-        _exit(1);
+    return !failed;
 }
 
-/* ---- many runs -------------------------------------------------------------------------------------- */
+/* ---- many runs
+ * -------------------------------------------------------------------------------------- */
 
 struct job {
     pid_t pid; /* 0: free */
@@ -255,8 +261,7 @@ static void start(struct job *j, uint64_t seed, const struct options *o)
     if (j->pid != 0)
         return;
     alarm(REAL_SECONDS_MAX);
-    run(seed, o, j->outcome);
-    _exit(0);
+    _exit(!run(seed, o, j->outcome));
 }
 
 static void finished(struct job *j, int status, const struct options *o, const char *program)
@@ -270,8 +275,7 @@ static void finished(struct job *j, int status, const struct options *o, const c
             printf("not ok %" PRIu64 ": the process died by signal %d\n", j->seed,
                    WTERMSIG(status));
         else if (WEXITSTATUS(status) != 1)
-            printf("not ok %" PRIu64 ": the process ended with %d\n", j->seed,
-                   WEXITSTATUS(status));
+            printf("not ok %" PRIu64 ": the process ended with %d\n", j->seed, WEXITSTATUS(status));
         say_failed(j, program);
     } else if (o->twice && !j->again) {
         j->again = true;
@@ -289,20 +293,44 @@ static void finished(struct job *j, int status, const struct options *o, const c
     j->again = false;
 }
 
+/* In this process: easier for a debugger, and what looks for leaks. */
+static void run_here(const struct options *o)
+{
+    struct outcome out;
+    if (run(o->first, o, &out))
+        tally = (struct tally){.passed = 1, .done = out.done, .delivered = out.delivered};
+    else
+        tally.failed = 1;
+}
+
+/* False: there is none left. */
+static bool next_seed(const struct options *o, uint64_t *ret)
+{
+    static uint64_t given;
+    char line[200];
+    if (o->list == NULL) {
+        *ret = o->first + given;
+        return given++ <= o->last - o->first;
+    }
+    while (fgets(line, sizeof line, o->list) != NULL)
+        if (sscanf(line, "%" SCNu64, ret) == 1) /* else it is a comment */
+            return true;
+    return false;
+}
+
 static void run_many(const struct options *o, const char *program)
 {
-    struct outcome *outcomes =
-        mmap(NULL, JOBS_MAX * sizeof *outcomes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-             -1, 0);
+    struct outcome *outcomes = mmap(NULL, JOBS_MAX * sizeof *outcomes, PROT_READ | PROT_WRITE,
+                                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     invariant(outcomes != MAP_FAILED);
     struct job jobs[JOBS_MAX] = {0};
-    uint64_t next = o->first;
+    uint64_t seed;
     for (bool any = true; any;) {
         any = false;
         for (unsigned i = 0; i < o->jobs; i++) {
             jobs[i].outcome = &outcomes[i];
-            if (jobs[i].pid == 0 && next <= o->last)
-                start(&jobs[i], next++, o);
+            if (jobs[i].pid == 0 && next_seed(o, &seed))
+                start(&jobs[i], seed, o);
             any = any || jobs[i].pid != 0;
         }
         int status;
@@ -313,13 +341,19 @@ static void run_many(const struct options *o, const char *program)
     }
 }
 
-/* ---- the program ------------------------------------------------------------------------------------- */
+/* ---- the program
+ * ------------------------------------------------------------------------------------- */
 
 static const struct option long_options[] = {
-    {"seed", required_argument, NULL, 's'},  {"seeds", required_argument, NULL, 'r'},
-    {"jobs", required_argument, NULL, 'j'},  {"trace", no_argument, NULL, 't'},
-    {"log", no_argument, NULL, 'l'},         {"twice", no_argument, NULL, '2'},
-    {"faults", required_argument, NULL, 'f'}, {0},
+    {"seed", required_argument, NULL, 's'},
+    {"seeds", required_argument, NULL, 'r'},
+    {"list", required_argument, NULL, 'i'},
+    {"jobs", required_argument, NULL, 'j'},
+    {"trace", no_argument, NULL, 't'},
+    {"log", no_argument, NULL, 'l'},
+    {"twice", no_argument, NULL, '2'},
+    {"faults", required_argument, NULL, 'f'},
+    {0},
 };
 
 static bool parse_range(const char *text, uint64_t *first, uint64_t *last)
@@ -335,10 +369,12 @@ static bool parse(int argc, char **argv, struct options *o)
 {
     int c;
     bool ok = true;
-    *o = (struct options){.first = 1, .last = 1, .jobs = 2, .faults = FAULT_ALL};
+    *o = (struct options){.first = 1, .last = 1, .jobs = 1, .faults = FAULT_ALL};
     while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
         if (c == 's' || c == 'r')
             ok = ok && parse_range(optarg, &o->first, &o->last);
+        else if (c == 'i')
+            ok = ok && (o->list = fopen(optarg, "re")) != NULL;
         else if (c == 'j')
             o->jobs = (unsigned)strtoul(optarg, NULL, 10);
         else if (c == 'f')
@@ -361,7 +397,8 @@ int main(int argc, char **argv)
     struct rusage use;
     if (!parse(argc, argv, &o)) {
         fprintf(stderr,
-                "usage: %s [--seed N | --seeds A..B] [--jobs N] [--faults HEX] [--twice] [--trace] "
+                "usage: %s [--seed N | --seeds A..B | --list FILE] [--jobs N] [--faults HEX] "
+                "[--twice] [--trace] "
                 "[--log]\n",
                 argv[0]);
         return 2;
@@ -371,10 +408,16 @@ int main(int argc, char **argv)
         return 2;
     }
     log_set_level(o.log ? LOG_DEBUG_ : LOG_FATAL_ + 1);
-    setvbuf(stdout, NULL, _IOFBF, 1 << 16);
-    run_many(&o, argv[0]);
+    setvbuf(stdout, NULL, _IOLBF, 1 << 16); /* the last words of a run that dies */
+    bool here = o.first == o.last && o.list == NULL && !o.twice;
+    if (here)
+        run_here(&o);
+    else
+        run_many(&o, argv[0]);
     remove_all(top);
-    getrusage(RUSAGE_CHILDREN, &use);
+    if (o.list != NULL)
+        fclose(o.list);
+    getrusage(here ? RUSAGE_SELF : RUSAGE_CHILDREN, &use);
     double cpu = (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
                  (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
     printf("# %" PRIu64 " operations, %" PRIu64 " messages, %.3f s of CPU a run\n", tally.done,

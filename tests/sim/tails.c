@@ -45,11 +45,12 @@ static struct tails {
     struct cell cells[KEYS_MAX];
 } all;
 
-/* ---- keys and values ------------------------------------------------------------------------------ */
+/* ---- keys and values
+ * ------------------------------------------------------------------------------ */
 
 const char *key_name(unsigned key)
 {
-    static char names[KEYS_MAX][8];
+    static char names[KEYS_MAX][16];
     invariant(key < KEYS_MAX);
     snprintf(names[key], sizeof names[key], "k%02u", key);
     return names[key];
@@ -87,7 +88,8 @@ uint64_t value_number(struct slice text)
     return right ? v : 0;
 }
 
-/* ---- the log -------------------------------------------------------------------------------------- */
+/* ---- the log
+ * -------------------------------------------------------------------------------------- */
 
 revision tails_last(void)
 {
@@ -135,17 +137,20 @@ static void log_event(const struct tail *t, const Mvccpb__Event *ev, const struc
     if (e->rev > tails_last()) {
         log_add(e);
         if (!numbers_are_right(ev->kv, &all.cells[e->key]))
-            sim_fail("%s: revision %" PRId64 " has a wrong version or create revision", name, e->rev);
+            sim_fail("%s: revision %" PRId64 " has a wrong version or create revision", name,
+                     e->rev);
         return;
     }
     const struct linear_event *was = &all.log[e->rev - 2];
     if (was->key != e->key || was->value != e->value)
-        sim_fail("%s has key %u = %" PRIu64 " at revision %" PRId64 ", where another member has key "
+        sim_fail("%s has key %u = %" PRIu64 " at revision %" PRId64
+                 ", where another member has key "
                  "%u = %" PRIu64,
                  name, e->key, e->value, e->rev, was->key, was->value);
 }
 
-/* ---- a watcher --------------------------------------------------------------------------------------- */
+/* ---- a watcher
+ * --------------------------------------------------------------------------------------- */
 
 static void see(struct tail *t, revision rev, bool gap)
 {
@@ -163,7 +168,8 @@ static void on_event(struct tail *t, const Mvccpb__Event *ev)
                              .key = key_number(slice_make(kv->key.data, kv->key.len))};
     if (ev->type == MVCCPB__EVENT__EVENT_TYPE__PUT)
         e.value = value_number(slice_make(kv->value.data, kv->value.len));
-    bool is_ours = e.key < KEYS_MAX && (e.value != 0 || ev->type != MVCCPB__EVENT__EVENT_TYPE__PUT) &&
+    bool is_ours = e.key < KEYS_MAX &&
+                   (e.value != 0 || ev->type != MVCCPB__EVENT__EVENT_TYPE__PUT) &&
                    (t->key < 0 || e.key == (unsigned)t->key);
     bool is_next = t->key < 0 ? e.rev == t->next : e.rev >= t->next;
     if (!is_ours || !is_next) {
@@ -269,16 +275,16 @@ static void again_run(struct sim_event *e)
     }
 }
 
-/* ---- all of them --------------------------------------------------------------------------------------- */
+/* ---- all of them
+ * --------------------------------------------------------------------------------------- */
 
 void tails_begin(unsigned keys)
 {
     all = (struct tails){.arena = arena_new()};
     for (unsigned p = 0; p < NET_PLACES; p++)
         for (unsigned i = 0; i < TAILS; i++)
-            all.tails[p][i] = (struct tail){.again.run = again_run,
-                                            .next = 2,
-                                            .key = i == 0 ? -1 : (int)(p % keys)};
+            all.tails[p][i] = (struct tail){
+                .again.run = again_run, .next = 2, .key = i == 0 ? -1 : (int)(p % keys)};
 }
 
 void tails_end(void)

@@ -1,10 +1,10 @@
 /* tests/sim/tails.h -- watchers, and the log of all revisions that they make together.
  *
  * At each member one watcher follows all keys and another one a single key, through all its lives.
- * Every write of the simulation is one revision of one key. So the first must see each revision once,
- * in order and without a gap (but for what was compacted while it was away), with the same content as
- * the watchers of all other members; what the second sees is held against that at the end.
- * SPDX-License-Identifier: Apache-2.0 */
+ * Every write of the simulation is one revision of one key. So the first must see each revision
+ * once, in order and without a gap (but for what was compacted while it was away), with the same
+ * content as the watchers of all other members; what the second sees is held against that at the
+ * end. SPDX-License-Identifier: Apache-2.0 */
 #ifndef TESTS_SIM_TAILS_H
 #define TESTS_SIM_TAILS_H
 
@@ -13,14 +13,16 @@
 
 enum { KEYS_MAX = 16, VALUE_MAX = 4000 };
 
-/* ---- keys and values -------------------------------------------------------------------------- */
+/* ---- keys and values --------------------------------------------------------------------------
+ */
 
 const char *key_name(unsigned key);                  /* static */
 unsigned key_number(struct slice name);              /* KEYS_MAX: none of ours */
 const char *value_text(struct arena *a, uint64_t v); /* of a length that depends on v */
 uint64_t value_number(struct slice text);            /* 0: no value of ours */
 
-/* ---- watchers --------------------------------------------------------------------------------- */
+/* ---- watchers ---------------------------------------------------------------------------------
+ */
 
 void tails_begin(unsigned keys);
 void tails_end(void);

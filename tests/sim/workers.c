@@ -19,8 +19,8 @@ struct worker {
     unsigned number;
     struct sim_event next, give_up;
     struct node *node;
-    struct ask *ask; /* NULL: none is under way */
-    size_t op;       /* in the history */
+    struct ask *ask;         /* NULL: none is under way */
+    size_t op;               /* in the history */
     revision mods[KEYS_MAX]; /* as last seen */
 };
 
@@ -35,7 +35,8 @@ static struct workers {
 
 static const char *const kind_names[] = {"get", "stale", "put", "delete", "cas"};
 
-/* ---- the end of an operation -------------------------------------------------------------------- */
+/* ---- the end of an operation --------------------------------------------------------------------
+ */
 
 static struct linear_op *op_of(struct worker *w)
 {
@@ -52,7 +53,8 @@ static void finish(struct worker *w, enum linear_outcome outcome)
     if (outcome == LINEAR_DONE) {
         all.done++;
         w->mods[op->key] = op->changed ? (op->kind == LINEAR_DELETE ? 0 : op->rev) : op->saw_mod;
-        sim_trace("worker %u: %s k%u=%" PRIu64 " at %s: revision %" PRId64 " changed %d saw %" PRIu64,
+        sim_trace("worker %u: %s k%u=%" PRIu64 " at %s: revision %" PRId64
+                  " changed %d saw %" PRIu64,
                   w->number, kind_names[op->kind], op->key, op->value, world_name(w->node->place),
                   op->rev, op->changed, op->saw);
     }
@@ -62,8 +64,8 @@ static void finish(struct worker *w, enum linear_outcome outcome)
 
 static void failed(struct worker *w, enum err e)
 {
-    bool refused = e == ERR_TOO_MANY_REQUESTS || e == ERR_NO_SPACE ||
-                   e == ERR_NOT_SUPPORTED_FOR_LEARNER;
+    bool refused =
+        e == ERR_TOO_MANY_REQUESTS || e == ERR_NO_SPACE || e == ERR_NOT_SUPPORTED_FOR_LEARNER;
     sim_trace("worker %u: %s at %s: %s", w->number, kind_names[op_of(w)->kind],
               world_name(w->node->place), err_text(e));
     w->node = NULL;
@@ -126,7 +128,8 @@ static void txn_done(void *arg, enum err e, const void *response)
     finish(w, LINEAR_DONE);
 }
 
-/* ---- reads at the client loop ---------------------------------------------------------------------- */
+/* ---- reads at the client loop
+ * ---------------------------------------------------------------------- */
 
 static bool saw_row(void *arg, const struct kv_row *row)
 {
@@ -167,14 +170,14 @@ static void may_read(void *arg, enum err e, const void *response)
         failed(arg, e);
 }
 
-/* ---- the begin of an operation --------------------------------------------------------------------- */
+/* ---- the begin of an operation
+ * --------------------------------------------------------------------- */
 
 static enum linear_kind any_kind(void)
 {
     static const enum linear_kind kinds[] = {
-        LINEAR_GET, LINEAR_GET, LINEAR_GET, LINEAR_STALE_GET, LINEAR_PUT,
-        LINEAR_PUT, LINEAR_PUT, LINEAR_PUT, LINEAR_DELETE,    LINEAR_CAS,
-        LINEAR_CAS};
+        LINEAR_GET, LINEAR_GET, LINEAR_GET,    LINEAR_STALE_GET, LINEAR_PUT, LINEAR_PUT,
+        LINEAR_PUT, LINEAR_PUT, LINEAR_DELETE, LINEAR_CAS,       LINEAR_CAS};
     return kinds[sim_below(ARRAY_LEN(kinds))];
 }
 
@@ -277,7 +280,8 @@ static void give_up_run(struct sim_event *e)
     failed(w, ERR_DEADLINE);
 }
 
-/* ---- all of them ------------------------------------------------------------------------------------- */
+/* ---- all of them
+ * ------------------------------------------------------------------------------------- */
 
 void workers_begin(const struct workers_setup *setup)
 {

@@ -1,5 +1,5 @@
-/* tests/sim/workers.h -- clients that write and read, one operation at a time each, and remember it.
- * SPDX-License-Identifier: Apache-2.0 */
+/* tests/sim/workers.h -- clients that write and read, one operation at a time each, and remember
+ * it. SPDX-License-Identifier: Apache-2.0 */
 #ifndef TESTS_SIM_WORKERS_H
 #define TESTS_SIM_WORKERS_H
 

@@ -8,6 +8,7 @@
 
 #include "config/config.h"
 #include "tests/sim/asks.h"
+#include "tests/sim/faults.h"
 #include "tests/sim/tails.h"
 
 enum {
@@ -68,7 +69,7 @@ struct node *world_leader(void)
 
 const char *world_name(unsigned place)
 {
-    static char names[NET_PLACES][8];
+    static char names[NET_PLACES][16];
     snprintf(names[place], sizeof names[place], "n%u", place);
     return names[place];
 }
@@ -84,7 +85,8 @@ static int64_t pause_left(unsigned place)
     return left > 0 ? left : 0;
 }
 
-/* ---- the threads' work --------------------------------------------------------------------------- */
+/* ---- the threads' work
+ * --------------------------------------------------------------------------- */
 
 void node_touch(struct node *n)
 {
@@ -100,6 +102,11 @@ static void touched(unsigned place)
 static void entered(unsigned place)
 {
     node_enter(&world.nodes[place]);
+}
+
+static void snapshot_came(unsigned place)
+{
+    faults_snapshot(&world.nodes[place]);
 }
 
 /* Its disk, or its cluster, has put an end to it. */
@@ -142,8 +149,9 @@ static void round_run(struct sim_event *e)
         node_fell(n);
         return;
     }
+    int64_t wait = due * 1000 - sim_now();
     if (due != MSEC_NEVER)
-        sim_set_earlier(&n->round, due * 1000 - sim_now());
+        sim_set_earlier(&n->round, wait > ROUND_MAX ? wait : sim_between(ROUND_MIN, ROUND_MAX));
     schedule(n);
 }
 
@@ -176,7 +184,8 @@ static void keeper_run_one(struct sim_event *e)
     schedule(n);
 }
 
-/* ---- a life ---------------------------------------------------------------------------------------- */
+/* ---- a life
+ * ---------------------------------------------------------------------------------------- */
 
 static void on_ready(void *arg)
 {
@@ -266,10 +275,15 @@ static enum err open_server(struct node *n, struct why *why)
     return server_client_new(n->server, n->loop, &n->client, why);
 }
 
-/* Not the member's fault: its disk is broken, or it is not let in yet. */
-static bool may_fail(const struct node *n, enum node_state was)
+static bool joins(const struct node *n)
 {
-    return fault_disk_has_failed(n->disk) || was == NODE_JOINING;
+    return n->place >= world.setup.n;
+}
+
+/* Not the member's fault: its disk is broken, or it has to ask the others who it is. */
+static bool may_fail(const struct node *n)
+{
+    return fault_disk_has_failed(n->disk) || joins(n);
 }
 
 static void release(struct node *n)
@@ -291,15 +305,16 @@ static void start_failed(struct node *n, enum node_state was, enum err e, const 
         n->state = NODE_GONE;
         return;
     }
-    if (!may_fail(n, was))
+    if (!may_fail(n))
         sim_fail("%s does not start: %s", world_name(n->place), why->text);
-    n->state = was;
+    /* It may be told another --initial-cluster when it is tried again. */
+    n->state = joins(n) ? NODE_JOINING : was;
     if (fault_disk_has_failed(n->disk)) {
         fault_disk_power_off(n->disk);
         fault_disk_power_on(n->disk, FAULT_LOSE_SECTORS, sim_random());
         fault_disk_fill_after(n->disk, -1);
     }
-    if (was == NODE_DOWN)
+    if (n->state == NODE_DOWN)
         sim_set(&n->restart, RESTART_DELAY);
 }
 
@@ -337,7 +352,7 @@ static void restart_run(struct sim_event *e)
 
 static enum fault_loss loss_of(enum node_end how)
 {
-    return how == NODE_POWER ? FAULT_LOSE_ALL
+    return how == NODE_POWER  ? FAULT_LOSE_ALL
            : how == NODE_TEAR ? FAULT_LOSE_SECTORS
                               : FAULT_LOSE_NOTHING;
 }
@@ -387,7 +402,8 @@ void node_heal_disk(struct node *n)
     fault_disk_fail(n->disk, 0, FAULT_NONE);
 }
 
-/* ---- all of them ------------------------------------------------------------------------------------ */
+/* ---- all of them
+ * ------------------------------------------------------------------------------------ */
 
 static void node_init(struct node *n, unsigned place)
 {
@@ -406,7 +422,7 @@ static void node_init(struct node *n, unsigned place)
 
 void world_begin(const struct world_setup *setup)
 {
-    static const struct net_host host = {entered, touched, pause_left};
+    static const struct net_host host = {entered, touched, pause_left, snapshot_came};
     struct buf cluster = BUF_INIT;
     char url[NET_URL_MAX];
     fault_vfs_reset();

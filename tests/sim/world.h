@@ -69,7 +69,8 @@ struct node *world_up(uint64_t i);
 struct node *world_leader(void);
 
 /* Begin a life. `cluster` is the --initial-cluster of a member that joins; NULL: as it was before.
- * What goes wrong is a failure of the run, unless the disk or a cluster that changes is to blame. */
+ * What goes wrong is a failure of the run, unless the disk or a cluster that changes is to blame.
+ */
 void node_start(struct node *n, const char *cluster);
 /* End it, and begin the next one `down` microseconds later (-1: never). */
 void node_end(struct node *n, enum node_end how, int64_t down);
