@@ -321,24 +321,24 @@ static int on_header(nghttp2_session *ses, const nghttp2_frame *frame, const uin
     return s->header_bytes > max * HEADER_SLACK ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
 
-static bool h2_is_too_short(const struct http_stream *s)
+static bool h2_body_is_whole(const struct http_stream *s)
 {
-    return (s->fields_seen & FIELD_LENGTH) && s->body_n < s->content_length;
+    return !(s->fields_seen & FIELD_LENGTH) || s->body_n == s->content_length;
 }
 
 /* The request ended with a frame of its body or with its trailers. */
 static void h2_request_ends(struct http_conn *c, struct http_stream *s)
 {
-    if ((s->fields_seen & FIELD_LENGTH) && s->body_n != s->content_length)
-        h2_malformed(c, s);
-    else
+    if (h2_body_is_whole(s))
         stream_input_end(s);
+    else
+        h2_malformed(c, s);
 }
 
 static void on_request_header(struct http_conn *c, struct http_stream *s, bool end)
 {
     c->h2->opening = NULL;
-    if (!h2_header_is_good(s) || (end && h2_is_too_short(s))) {
+    if (!h2_header_is_good(s) || (end && !h2_body_is_whole(s))) {
         h2_malformed(c, s);
         return;
     }

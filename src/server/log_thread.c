@@ -1,9 +1,9 @@
 /* server/log_thread.c -- writing log.db: all that has come meanwhile in one transaction, one sync.
  *
  * The log thread writes, beside the member's own work. A few entries that come alone are written by
- * the member itself: nothing else is to be done meanwhile (a leader has sent them to the followers
- * before), and two changes of threads are saved. log.db has one user at a time: the member takes it
- * only while the log thread has nothing.
+ * the member itself, unless it leads others: then it has their answers to hear meanwhile, which may
+ * be a majority without our own disk. That saves two changes of threads. log.db has one user at a
+ * time: the member takes it only while the log thread has nothing.
  *
  * While a snapshot is being loaded (snapshot_receive.c), jobs are held back: the first of them makes
  * the log begin anew behind the snapshot, and that must not be on disk before the snapshot is.
@@ -147,7 +147,8 @@ static bool is_alone(struct server *s, const struct log_job *job)
 {
     return s->log_in_flight == 0 && job->entries.n <= ALONE_MAX && job->reset_index == 0 &&
            !s->world.log_apart &&
-           (raft_single_voter(s->raft) || mailbox_is_empty(s->inbox));
+           (raft_single_voter(s->raft) ||
+            (!raft_is_leader(s->raft) && mailbox_is_empty(s->inbox)));
 }
 
 static void job_give(struct server *s, struct log_job *job)

@@ -265,6 +265,7 @@ static enum err open_server(struct node *n, struct why *why)
     struct server_events events = {on_ready, on_fatal, n};
     struct server_world w = {.vfs = FAULT_VFS,
                              .seed = sim_random() | 1,
+                             .log_apart = sim_random() % 2 != 0,
                              .transport = on_transport,
                              .fetch = on_fetch,
                              .arg = n};
