@@ -456,6 +456,275 @@ static void garbage_after_the_preface_ends_the_connection(void **state)
     rig_fini(&r);
 }
 
+/* ---- which requests are well-formed ------------------------------------------------------- */
+
+#define GET          ":method", "GET", ":scheme", "http", ":path", "/"
+#define GOOD         GET, ":authority", "a"
+#define POST_TO_HOST ":method", "POST", ":scheme", "http", ":path", "/", "host", "h"
+
+struct shape {
+    const char *what;
+    const char *fields[16]; /* name, value, ..., NULL */
+    const char *body;       /* NULL: the header block ends the request */
+};
+
+/* Go's clients put an endpoint as it was written into :authority. */
+static void any_authority_is_taken(void **state)
+{
+    static const char *const authorities[] = {"http://127.0.0.1:2379", "/tmp/x.sock",
+                                              "unix:///tmp/a dir/x.sock", "user@host", "{\"\\}"};
+    struct rig r;
+    app_start(&r);
+    struct client *c = rig_h2_client(&r);
+    for (size_t i = 0; i < ARRAY_LEN(authorities); i++) {
+        const char *const as_pseudo[] = {GET, ":authority", authorities[i], NULL};
+        const char *const as_host[] = {GET, "host", authorities[i], NULL};
+        AUTO(buf) struct buf want = BUF_INIT;
+        buf_addf(&want, "GET / h2 %s ", authorities[i]);
+        for (int k = 0; k < 2; k++) {
+            struct h2c_stream *s = h2c_request_raw(c, k ? as_host : as_pseudo, NULL, 0, true);
+            rig_until_closed(&r, s);
+            assert_true(buf_has(&s->headers, ":status: 200\n"));
+            assert_true(buf_has(&s->body, buf_cstr(&want)));
+        }
+    }
+    rig_fini(&r);
+}
+
+static void sound_requests_are_taken(void **state)
+{
+    static const struct shape shapes[] = {
+        {"the pseudo headers in any order",
+         {":authority", "a", ":path", "/", ":scheme", "http", ":method", "GET", NULL},
+         NULL},
+        {"authority and host", {GOOD, "host", "b", NULL}, NULL},
+        {"another scheme",
+         {":method", "GET", ":scheme", "a+b-c.1", ":path", "/", "host", "h", NULL},
+         NULL},
+        {"OPTIONS *",
+         {":path", "*", ":method", "OPTIONS", ":scheme", "http", "host", "h", NULL},
+         NULL},
+        {"CONNECT", {":method", "CONNECT", ":authority", "a:1", NULL}, NULL},
+        {"te: trailers", {GOOD, "te", "trailers", NULL}, NULL},
+        {"te: Trailers", {GOOD, "te", "Trailers", NULL}, NULL},
+        {"a value of all sorts", {GOOD, "x", "\t !~\x80\xff ", NULL}, NULL},
+        {"an empty value", {GOOD, "x", "", NULL}, NULL},
+        {"a name of all sorts", {GOOD, "!#$%&'*+-.^_`|~09az", "v", NULL}, NULL},
+        {"the same name twice", {GOOD, "x", "1", "x", "2", NULL}, NULL},
+        {"names as long as forbidden ones",
+         {GOOD, "upgrades-", "1", "connectiom", "2", NULL},
+         NULL},
+        {"a right length", {POST_TO_HOST, "content-length", "0004", NULL}, "body"},
+        {"a length of 0", {POST_TO_HOST, "content-length", "0", NULL}, NULL},
+        {"a length of 0, and DATA", {POST_TO_HOST, "content-length", "0", NULL}, ""},
+    };
+    struct rig r;
+    app_start(&r);
+    struct client *c = rig_h2_client(&r);
+    for (size_t i = 0; i < ARRAY_LEN(shapes); i++) {
+        const char *body = shapes[i].body;
+        struct h2c_stream *s =
+            h2c_request_raw(c, shapes[i].fields, body, body ? strlen(body) : 0, true);
+        rig_until_closed(&r, s);
+        if (!buf_has(&s->headers, ":status: 200\n"))
+            fail_msg("refused: %s", shapes[i].what);
+    }
+    rig_fini(&r);
+}
+
+static const struct shape malformed[] = {
+    {"no field at all", {NULL}, NULL},
+    {"no method", {":scheme", "http", ":path", "/", ":authority", "a", NULL}, NULL},
+    {"no scheme", {":method", "GET", ":path", "/", ":authority", "a", NULL}, NULL},
+    {"no path", {":method", "GET", ":scheme", "http", ":authority", "a", NULL}, NULL},
+    {"neither authority nor host", {GET, NULL}, NULL},
+    {"an empty method", {":method", "", ":scheme", "http", ":path", "/", "host", "h", NULL}, NULL},
+    {"an empty scheme", {":method", "GET", ":scheme", "", ":path", "/", "host", "h", NULL}, NULL},
+    {"an empty path", {":method", "GET", ":scheme", "http", ":path", "", "host", "h", NULL}, NULL},
+    {"an empty authority", {GET, ":authority", "", NULL}, NULL},
+    {"an empty host", {GET, "host", "", NULL}, NULL},
+    {"two methods", {GOOD, ":method", "GET", NULL}, NULL},
+    {"two schemes", {GOOD, ":scheme", "http", NULL}, NULL},
+    {"two paths", {GOOD, ":path", "/", NULL}, NULL},
+    {"two authorities", {GOOD, ":authority", "a", NULL}, NULL},
+    {"two hosts", {GOOD, "host", "h", "host", "h", NULL}, NULL},
+    {"a pseudo header after a field", {GET, "x", "y", ":authority", "a", NULL}, NULL},
+    {"an unknown pseudo header", {GOOD, ":pathos", "/", NULL}, NULL},
+    {"a pseudo header of answers", {GOOD, ":status", "200", NULL}, NULL},
+    {"extended CONNECT",
+     {":method", "CONNECT", ":protocol", "websocket", ":scheme", "http", ":path", "/", ":authority",
+      "a", NULL},
+     NULL},
+    {"CONNECT with a path", {":method", "CONNECT", ":path", "/", ":authority", "a", NULL}, NULL},
+    {"CONNECT with a scheme",
+     {":method", "CONNECT", ":scheme", "http", ":authority", "a", NULL},
+     NULL},
+    {"CONNECT to a host", {":method", "CONNECT", "host", "h", NULL}, NULL},
+    {"a method with a space",
+     {":method", "G T", ":scheme", "http", ":path", "/", "host", "h", NULL},
+     NULL},
+    {"a scheme that begins with a digit",
+     {":method", "GET", ":scheme", "1a", ":path", "/", "host", "h", NULL},
+     NULL},
+    {"a scheme with a colon",
+     {":method", "GET", ":scheme", "a:", ":path", "/", "host", "h", NULL},
+     NULL},
+    {"a path without its slash",
+     {":method", "GET", ":scheme", "http", ":path", "a", "host", "h", NULL},
+     NULL},
+    {"a path with a space",
+     {":method", "GET", ":scheme", "http", ":path", "/a b", "host", "h", NULL},
+     NULL},
+    {"a path with DEL",
+     {":method", "GET", ":scheme", "http", ":path", "/\x7f", "host", "h", NULL},
+     NULL},
+    {"GET *", {":method", "GET", ":scheme", "http", ":path", "*", "host", "h", NULL}, NULL},
+    {"an authority of two lines", {GET, ":authority", "a\nb", NULL}, NULL},
+    {"a host with DEL", {GET, "host", "a\x7f", NULL}, NULL},
+    {"an upper-case name", {GOOD, "X-probe", "v", NULL}, NULL},
+    {"an upper-case pseudo header",
+     {":Method", "GET", ":scheme", "http", ":path", "/", "host", "h", NULL},
+     NULL},
+    {"an empty name", {GOOD, "", "v", NULL}, NULL},
+    {"a name with a space", {GOOD, "a b", "v", NULL}, NULL},
+    {"a name with a colon", {GOOD, "a:b", "v", NULL}, NULL},
+    {"a bare colon", {":", "v", GOOD, NULL}, NULL},
+    {"a value of two lines", {GOOD, "x", "a\r\nb", NULL}, NULL},
+    {"a value with a control", {GOOD, "x", "a\x01", NULL}, NULL},
+    {"connection", {GOOD, "connection", "close", NULL}, NULL},
+    {"keep-alive", {GOOD, "keep-alive", "timeout=5", NULL}, NULL},
+    {"proxy-connection", {GOOD, "proxy-connection", "close", NULL}, NULL},
+    {"transfer-encoding", {GOOD, "transfer-encoding", "chunked", NULL}, NULL},
+    {"upgrade", {GOOD, "upgrade", "websocket", NULL}, NULL},
+    {"te: gzip", {GOOD, "te", "gzip", NULL}, NULL},
+    {"two lengths", {POST_TO_HOST, "content-length", "4", "content-length", "4", NULL}, "body"},
+    {"an empty length", {POST_TO_HOST, "content-length", "", NULL}, NULL},
+    {"a signed length", {POST_TO_HOST, "content-length", "+4", NULL}, "body"},
+    {"a length past all bounds",
+     {POST_TO_HOST, "content-length", "18446744073709551620", NULL},
+     "body"},
+    {"a length without a body", {POST_TO_HOST, "content-length", "4", NULL}, NULL},
+};
+
+/* The stream ends, its connection goes on, and no handler hears of it. */
+static void malformed_request_is_reset(void **state)
+{
+    struct rig r;
+    app_start(&r);
+    struct client *c = rig_h2_client(&r);
+    for (size_t i = 0; i < ARRAY_LEN(malformed); i++) {
+        const char *body = malformed[i].body;
+        struct h2c_stream *s =
+            h2c_request_raw(c, malformed[i].fields, body, body ? strlen(body) : 0, true);
+        rig_until_closed(&r, s);
+        if (s->got_headers || s->error_code != NGHTTP2_PROTOCOL_ERROR || app.requests != 0)
+            fail_msg("taken: %s", malformed[i].what);
+    }
+    struct h2c_stream *s = h2c_request(c, "GET", "/", NULL, NULL, 0, true);
+    rig_until_closed(&r, s);
+    assert_int_equal(app.requests, 1);
+    assert_false(c->goaway);
+    rig_fini(&r);
+}
+
+/* Start a POST to /slow-body that promises `length` bytes; run until it is held, unless it ends. */
+static struct h2c_stream *promise(struct rig *r, struct client *c, const char *length,
+                                  const char *body, bool end)
+{
+    const char *const fields[] = {":method",        "POST",       ":scheme", "http",
+                                  ":path",          "/slow-body", "host",    "h",
+                                  "content-length", length,       NULL};
+    app.held = NULL;
+    struct h2c_stream *s = h2c_request_raw(c, fields, body, strlen(body), end);
+    if (!end)
+        rig_until(r, app_holds, NULL);
+    return s;
+}
+
+static void assert_reset(struct rig *r, struct h2c_stream *s)
+{
+    rig_until_closed(r, s);
+    assert_int_equal(s->error_code, NGHTTP2_PROTOCOL_ERROR);
+    assert_false(s->got_headers);
+    assert_false(app.data_end);
+    assert_int_equal(app.last_close, HTTP_CLOSE_LOCAL);
+}
+
+static void body_is_as_long_as_promised(void **state)
+{
+    struct rig r;
+    app_start(&r);
+    struct client *c = rig_h2_client(&r);
+    assert_reset(&r, promise(&r, c, "5", "body", true));
+    assert_int_equal(app.closes, 1);
+    struct h2c_stream *s = promise(&r, c, "7", "body", false);
+    h2c_write(c, s, "more", 4, false);
+    assert_reset(&r, s);
+    assert_int_equal(app.closes, 2);
+    static const char *const trailers[] = {"t", "1", NULL};
+    s = promise(&r, c, "5", "body", false);
+    h2c_trailers(c, s, trailers, true);
+    assert_reset(&r, s);
+    assert_int_equal(app.closes, 3);
+    s = promise(&r, c, "8", "body", false);
+    h2c_write(c, s, "more", 4, true);
+    rig_until_closed(&r, s);
+    assert_true(buf_has(&s->body, "taken"));
+    rig_fini(&r);
+}
+
+static void trailers_end_a_request(void **state)
+{
+    static const char *const trailers[] = {"t", "1", "te", "trailers", NULL};
+    struct rig r;
+    app_start(&r);
+    struct client *c = rig_h2_client(&r);
+    struct h2c_stream *s = promise(&r, c, "4", "body", false);
+    h2c_trailers(c, s, trailers, true);
+    rig_until_closed(&r, s);
+    assert_true(buf_has(&s->body, "taken"));
+    rig_fini(&r);
+}
+
+static void malformed_trailers_reset_the_request(void **state)
+{
+    static const char *const sound[] = {"t", "1", NULL};
+    static const char *const bad[][3] = {
+        {":path", "/", NULL}, {":status", "200", NULL},      {"T", "1", NULL},
+        {"t", "\n", NULL},    {"connection", "close", NULL}, {"content-length", "4", NULL}};
+    struct rig r;
+    app_start(&r);
+    struct client *c = rig_h2_client(&r);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct h2c_stream *s = promise(&r, c, "4", "body", false);
+        h2c_trailers(c, s, bad[i], true);
+        assert_reset(&r, s);
+        assert_int_equal(app.closes, i + 1);
+    }
+    struct h2c_stream *s = promise(&r, c, "4", "body", false);
+    h2c_trailers(c, s, sound, false);
+    assert_reset(&r, s);
+    rig_fini(&r);
+}
+
+/* A request that began and is then malformed costs us more than its sender. */
+static void malformed_flood_ends_the_connection(void **state)
+{
+    AUTO(buf) struct buf b = BUF_INIT;
+    add_preface(&b);
+    for (uint32_t id = 1; id < 40000; id += 2) {
+        add_frame(&b, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, id, get_block, sizeof get_block);
+        add_frame(&b, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, id, get_block, sizeof get_block);
+    }
+    struct rig r;
+    app_start(&r);
+    struct client *c = rig_client(&r);
+    client_send(c, b.p, b.n);
+    rig_until_eof(&r, c);
+    assert_true(app.requests < 15000);
+    rig_fini(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -481,6 +750,13 @@ int main(void)
         cmocka_unit_test(drain_lets_open_streams_end),
         cmocka_unit_test(streams_over_the_limit_are_refused),
         cmocka_unit_test(garbage_after_the_preface_ends_the_connection),
+        cmocka_unit_test(any_authority_is_taken),
+        cmocka_unit_test(sound_requests_are_taken),
+        cmocka_unit_test(malformed_request_is_reset),
+        cmocka_unit_test(body_is_as_long_as_promised),
+        cmocka_unit_test(trailers_end_a_request),
+        cmocka_unit_test(malformed_trailers_reset_the_request),
+        cmocka_unit_test(malformed_flood_ends_the_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -286,21 +286,25 @@ static ssize_t h2c_read(nghttp2_session *ses, int32_t id, uint8_t *p, size_t n, 
     return (ssize_t)part;
 }
 
-static nghttp2_nv nv_of(const char *name, const char *value)
+/* Names are not copied, for nghttp2 would make them lower-case. */
+static size_t nv_list(nghttp2_nv nva[H2C_FIELDS_MAX], const char *const *fields)
 {
-    return (nghttp2_nv){(uint8_t *)name, (uint8_t *)value, strlen(name), strlen(value), 0};
+    size_t n = 0;
+    for (; fields != NULL && fields[0] != NULL; fields += 2) {
+        assert_true(n < H2C_FIELDS_MAX);
+        nva[n++] = (nghttp2_nv){(uint8_t *)fields[0], (uint8_t *)fields[1], strlen(fields[0]),
+                                strlen(fields[1]), NGHTTP2_NV_FLAG_NO_COPY_NAME};
+    }
+    return n;
 }
 
-struct h2c_stream *h2c_request(struct client *c, const char *method, const char *path,
-                               const char *const *headers, const void *body, size_t n, bool end)
+struct h2c_stream *h2c_request_raw(struct client *c, const char *const *fields, const void *body,
+                                   size_t n, bool end)
 {
     assert_true(c->stream_n < H2C_STREAMS_MAX);
     struct h2c_stream *s = &c->streams[c->stream_n++];
-    nghttp2_nv nva[32] = {nv_of(":method", method), nv_of(":scheme", "http"),
-                          nv_of(":authority", "test:1"), nv_of(":path", path)};
-    size_t k = 4;
-    for (; headers != NULL && headers[0] != NULL; headers += 2)
-        nva[k++] = nv_of(headers[0], headers[1]);
+    nghttp2_nv nva[H2C_FIELDS_MAX];
+    size_t k = nv_list(nva, fields);
     buf_add(&s->request, body, n);
     s->request_end = end;
     nghttp2_data_provider provider = {.source.ptr = s, .read_callback = h2c_read};
@@ -308,6 +312,26 @@ struct h2c_stream *h2c_request(struct client *c, const char *method, const char 
     s->id = nghttp2_submit_request(c->h2, NULL, nva, k, bare ? NULL : &provider, s);
     assert_true(s->id > 0);
     return s;
+}
+
+struct h2c_stream *h2c_request(struct client *c, const char *method, const char *path,
+                               const char *const *headers, const void *body, size_t n, bool end)
+{
+    const char *fields[2 * H2C_FIELDS_MAX + 1] = {":method",    method,   ":scheme", "http",
+                                                  ":authority", "test:1", ":path",   path};
+    for (size_t k = 8; headers != NULL && *headers != NULL; k++) {
+        assert_true(k < 2 * H2C_FIELDS_MAX);
+        fields[k] = *headers++;
+    }
+    return h2c_request_raw(c, fields, body, n, end);
+}
+
+void h2c_trailers(struct client *c, struct h2c_stream *s, const char *const *fields, bool end)
+{
+    nghttp2_nv nva[H2C_FIELDS_MAX];
+    size_t n = nv_list(nva, fields);
+    uint8_t flags = end ? NGHTTP2_FLAG_END_STREAM : NGHTTP2_FLAG_NONE;
+    assert_int_equal(nghttp2_submit_headers(c->h2, flags, s->id, NULL, nva, n, NULL), 0);
 }
 
 void h2c_write(struct client *c, struct h2c_stream *s, const void *body, size_t n, bool end)

@@ -16,6 +16,7 @@
 #define RIG_PATIENCE_MS 20000
 #define RIG_CLIENTS_MAX 16
 #define H2C_STREAMS_MAX 64
+#define H2C_FIELDS_MAX  32
 
 /* A stream as the client sees it. Headers are kept as "name: value\n" lines. */
 struct h2c_stream {
@@ -74,6 +75,11 @@ void rig_until_eof(struct rig *r, struct client *c);
 struct client *rig_h2_client(struct rig *r);
 struct h2c_stream *h2c_request(struct client *c, const char *method, const char *path,
                                const char *const *headers, const void *body, size_t n, bool end);
+/* The same, with exactly these header fields: name, value, ..., NULL. The names must last. */
+struct h2c_stream *h2c_request_raw(struct client *c, const char *const *fields, const void *body,
+                                   size_t n, bool end);
+/* Send a second block of header fields, after what was sent of the body. */
+void h2c_trailers(struct client *c, struct h2c_stream *s, const char *const *fields, bool end);
 /* Add body bytes to an open request. */
 void h2c_write(struct client *c, struct h2c_stream *s, const void *body, size_t n, bool end);
 void rig_until_closed(struct rig *r, struct h2c_stream *s);
