@@ -1,8 +1,9 @@
 /* http/h2.c -- HTTP/2 over nghttp2.
  *
  * nghttp2 parses frames and schedules; this file feeds it, keeps its answers in the streams'
- * queues, checks what a request must be (RFC 9113, 8), and polices what nghttp2 leaves open: PINGs
- * (as grpc-go does), resets, empty frames. SPDX-License-Identifier: Apache-2.0 */
+ * queues, checks what a request must be (RFC 9113, 8), and polices what nghttp2 leaves open:
+ * PINGs (as grpc-go does), resets, empty frames.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <nghttp2/nghttp2.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,8 +19,7 @@
 #define PING_STRIKES_MAX  2
 #define NUISANCE_BURST    10000 /* frames that cost us more than their sender */
 #define NUISANCE_PER_S    1000
-#define GOAWAY_WAIT_MS                                                                             \
-    1000 /* how long requests may cross our first GOAWAY, if its PING gets no answer */
+#define GOAWAY_WAIT_MS    1000 /* how long the PING behind our first GOAWAY may be unanswered */
 
 /* Later than the oldest nghttp2 that we build with, but also in patched old ones. */
 void nghttp2_option_set_stream_reset_rate_limit(nghttp2_option *option, uint64_t burst,
@@ -110,12 +110,10 @@ static void h2_on_ping(struct http_conn *c)
         h2_goaway_now(c, NGHTTP2_ENHANCE_YOUR_CALM, "too_many_pings");
 }
 
-/* ---- what a request must be --------------------------------------------------------------
+/* ---- what a request must be -------------------------------------------------------------- */
 
- * nghttp2 would check this itself, but takes no :authority as etcd's clients written in Go send it:
- the
- * endpoint as the user wrote it, be it a URL or the path of a socket. */
-
+/* nghttp2 would check this itself, but it refuses the :authority of etcd's clients written in Go:
+ * they send the endpoint as the user wrote it, be it a URL or the path of a socket. */
 enum h2_field {
     FIELD_METHOD = 1 << 0,
     FIELD_SCHEME = 1 << 1,

@@ -133,6 +133,8 @@ static void logdb_run_append(struct logdb *db, const struct raft_entry *e)
 
 void logdb_trim(struct logdb *db, raft_index index)
 {
+    if (db->error != ERR_OK)
+        return;
     invariant(index <= db->last);
     if (index > db->trim_to)
         db->trim_to = index;
@@ -224,6 +226,8 @@ static void check_entries(const struct logdb *db, const struct raft_entry *entri
 enum err logdb_append(struct logdb *db, const struct raft_hard_state *hard_state,
                       const struct raft_entry *entries, size_t n, struct why *why)
 {
+    if (db->error != ERR_OK) /* what the log holds is not known any more */
+        return why_set(why, db->error, "%s", db->why.text);
     check_entries(db, entries, n);
     logdb_begin(db);
     if (n != 0 && entries[0].index <= db->last)

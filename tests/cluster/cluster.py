@@ -6,6 +6,7 @@ them, and waits for states by asking the API. Load writes, reads and watches thr
 once and afterwards proves, on every member, that what was acknowledged is there, that no read was
 stale, and that every event was seen once and in order. Nothing waits without a bound.
 """
+import atexit
 import http.client
 import json
 import os
@@ -59,6 +60,7 @@ class Member(harness.Server):
     def __init__(self, name, binary=None, args=(), host="127.0.0.1", enter=(),
                  in_environment=False):
         super().__init__(binary, args)
+        atexit.register(shutil.rmtree, self.base, ignore_errors=True)  # some are never started
         self.name, self.host = name, host
         self.enter = list(enter)  # a command that goes before, and executes what follows it
         self.in_environment = in_environment
