@@ -614,7 +614,7 @@ TESTS = [static_by_flags, static_by_environment, members_one_by_one, two_then_lo
 
 
 def main():
-    suite = harness.Suite(limit_s=420)
+    suite = harness.Suite(limit_s=700)
     chosen = sys.argv[1:]
     for test in TESTS:
         if not chosen or test.__name__ in chosen:
