@@ -60,8 +60,8 @@ static void handover_end(struct server *s)
 static void handover_begin(struct server *s, struct server_task *t)
 {
     struct handover *h = CONTAINER_OF(t, struct handover, task);
-    member_id to = raft_is_leader(s->raft) && !raft_single_voter(s->raft)
-                       ? member_best_successor(s) : 0;
+    bool can = raft_is_leader(s->raft) && !raft_single_voter(s->raft) && !atomic_load(&s->failed);
+    member_id to = can ? member_best_successor(s) : 0;
     s->handover = h;
     h->deadline = s->now + (msec)s->cfg->election_timeout_ms;
     if (to == 0) {

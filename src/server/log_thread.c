@@ -195,6 +195,7 @@ void log_store_commit(struct server *s)
 void log_release(struct server *s)
 {
     struct server_task *t;
+    s->log_progress = s->now;
     LIST_FOREACH (t, &s->log_held, struct server_task, link) {
         list_unlink(&t->link);
         mailbox_post(s->log_inbox, &t->link);

@@ -435,8 +435,10 @@ static void run_messages(struct server *s, struct list *msgs)
 /* Do what the messages of this round led to. Return when the next round is due at the latest. */
 static msec work(struct server *s)
 {
-    if (atomic_load(&s->failed))
+    if (atomic_load(&s->failed)) {
+        handover_run(s); /* nobody need wait for it */
         return MSEC_NEVER;
+    }
     propose_batch(s);
     ask_read_index(s);
     run_ticks(s);

@@ -148,6 +148,7 @@ void server_free(struct server *s)
     atomic_store(&s->failed, true);
     drain_mail(s); /* what the log thread reported last */
     log_drop_held(s);
+    restore_drop(s);
     server_unboot(s);
     log_group_free(s->log_group);
     metrics_free(s->metrics);

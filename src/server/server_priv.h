@@ -352,6 +352,7 @@ bool restore_offer(struct server *s, struct raft_message *m, int fd, uint64_t si
 /* Raft wants it: load it. */
 void restore_begin(struct server *s, const struct raft_ready *rd);
 void restore_drop_unused(struct server *s);
+void restore_drop(struct server *s); /* at the end: one that was given up */
 /* At start: finish what was cut short between kv.db and log.db. */
 enum err restore_finish(struct server *s, struct logdb_start *start, struct why *why);
 

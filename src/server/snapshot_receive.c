@@ -180,18 +180,24 @@ static void restore_free(struct restore *r)
     free(r);
 }
 
+void restore_drop(struct server *s)
+{
+    if (s->restore != NULL)
+        restore_free(s->restore);
+    s->restore = NULL;
+}
+
 static void loaded(struct server *s, struct server_task *t)
 {
     struct restore *r = CONTAINER_OF(t, struct restore, task);
-    s->restore = NULL;
     metric_set(&metric_restoring, 0);
     if (r->err != ERR_OK) {
+        /* We end. Until then nothing goes to the log: raft stands behind a snapshot that we lack. */
         if (r->err != ERR_CLOSED)
             member_fail(s, "a snapshot of the leader cannot be loaded", r->why.text);
-        log_drop_held(s);
-        restore_free(r);
         return;
     }
+    s->restore = NULL;
     r->before.lessor = s->lessor;
     r->before.cluster = s->cluster;
     r->before.applier = s->applier;
@@ -202,6 +208,7 @@ static void loaded(struct server *s, struct server_task *t)
     cluster_set_id(s->cluster, s->cluster_id);
     s->durable_index = s->applied_index;
     s->trim_index = 0;
+    atomic_store(&s->is_learner, raft_is_learner(s->raft, s->id));
     network_sync(s);
     tell_clients(s);
     log_info("applied snapshot", LOG_ID("local-member-id", s->id),

@@ -232,10 +232,10 @@ static void end_wal(struct server *s)
 
 static void checkpoint(struct server *s)
 {
-    int64_t wal = kvdb_wal_size(s->kvdb);
-    bool many = s->applied_index - s->durable_index > s->cfg->snapshot_count;
     if (s->checkpoint_running || s->restore != NULL || atomic_load(&s->stopping))
         return;
+    int64_t wal = kvdb_wal_size(s->kvdb);
+    bool many = s->applied_index - s->durable_index > s->cfg->snapshot_count;
     if (s->end_wal_due && wal > CHECKPOINT_WAL_MAX) {
         end_wal(s);
     } else if ((wal >= CHECKPOINT_WAL_SIZE && wal != s->checkpoint_wal) ||
