@@ -67,13 +67,12 @@ struct server_call *pending_take(struct pending *p, uint64_t id)
 
 /* ---- the end of a batch ---------------------------------------------------------------------- */
 
-static void store_applied(struct server *s)
+void store_applied(struct kv_writer *w, raft_index index, raft_term term)
 {
-    struct kv_writer *w = kvdb_writer(s->kvdb);
     uint8_t v[8];
-    be64_put(v, s->applied_index);
+    be64_put(v, index);
     w->ops->bucket_put(w, BUCKET_META, slice_str("consistent_index"), slice_make(v, 8));
-    be64_put(v, s->applied_term);
+    be64_put(v, term);
     w->ops->bucket_put(w, BUCKET_META, slice_str("term"), slice_make(v, 8));
 }
 
@@ -116,7 +115,7 @@ static bool batch_commit(struct server *s)
 {
     struct why why = {""};
     int64_t start = clock_now_us();
-    store_applied(s);
+    store_applied(kvdb_writer(s->kvdb), s->applied_index, s->applied_term);
     if (kvdb_commit(s->kvdb, &why) != ERR_OK) {
         member_fail(s, "the key database cannot be written", why.text);
         return false;
@@ -209,8 +208,7 @@ static void answer_pack(struct server *s, struct server_call *call, struct apply
     h->cluster_id = s->cluster_id;
     h->member_id = s->id;
     h->raft_term = atomic_load_explicit(&s->term, memory_order_relaxed);
-    call->response = blob_new(protobuf_c_message_get_packed_size(r->response));
-    protobuf_c_message_pack(r->response, call->response->p);
+    call->response = message_blob(r->response);
 }
 
 static void answer(struct server *s, struct server_call *call, struct apply_result *r)

@@ -357,7 +357,6 @@ enum err server_boot(struct server *s, struct why *why)
         clock_now_ms());
     s->now = s->last_checkpoint = s->compact_started = clock_now_ms();
     s->next_waiting_report = s->now + (msec)s->cfg->election_timeout_ms * 3;
-    s->leader_lost = s->now;
     s->cache.snapshot = snapshot_offer;
     s->cache.snapshot_arg = s;
     e = start_raft(s, &start, why);

@@ -21,9 +21,7 @@ enum {
 
 struct blob *entry_encode(const Etcdserverpb__InternalRaftRequest *req)
 {
-    struct blob *b = blob_new(etcdserverpb__internal_raft_request__get_packed_size(req));
-    etcdserverpb__internal_raft_request__pack(req, b->p);
-    return b;
+    return message_blob(&req->base);
 }
 
 /* The number of the request's field in InternalRaftRequest; 0: this op is no proposal. */
@@ -185,8 +183,7 @@ void lease_renewed(struct server *s, struct server_call *call)
     resp.id = req->id;
     if (lessor_get(s->lessor, req->id, s->now, &info) == ERR_OK)
         resp.ttl = info.ttl_s;
-    call->response = blob_new(protobuf_c_message_get_packed_size(&resp.base));
-    protobuf_c_message_pack(&resp.base, call->response->p);
+    call->response = message_blob(&resp.base);
 }
 
 static void lease_keep_alive(struct server *s, struct server_call *call)
@@ -265,12 +262,7 @@ static void lease_leases(struct server *s, struct server_call *call)
 
 static void member_list(struct server *s, struct server_call *call)
 {
-    size_t n = cluster_size(s->cluster);
-    const struct member **members = xcalloc(n, sizeof *members);
-    for (size_t i = 0; i < n; i++)
-        members[i] = cluster_at(s->cluster, i);
-    call_answer(s, call, ERR_OK, members_response(s, call->op, NULL, members, n));
-    free(members);
+    call_answer(s, call, ERR_OK, cluster_response(s, call->op, NULL));
 }
 
 static void alarm_get(struct server *s, struct server_call *call)
@@ -290,8 +282,6 @@ static void status(struct server *s, struct server_call *call)
 {
     Etcdserverpb__StatusResponse resp = ETCDSERVERPB__STATUS_RESPONSE__INIT;
     char version[] = ETCD_API_VERSION, storage[] = ETCD_CLUSTER_VERSION;
-    const char *reported = version_reported(s);
-    snprintf(version, sizeof version, "%s", reported);
     resp.version = version;
     resp.storageversion = storage;
     resp.dbsize = atomic_load(&s->db_size);

@@ -59,8 +59,7 @@ void call_answer_pb(struct server *s, struct server_call *call, ProtobufCMessage
         (*header)->member_id = own.member_id;
         (*header)->raft_term = own.raft_term;
     }
-    struct blob *b = blob_new(protobuf_c_message_get_packed_size(response));
-    protobuf_c_message_pack(response, b->p);
+    struct blob *b = message_blob(response);
     if (*header == &own)
         *header = NULL;
     call_answer(s, call, ERR_OK, b);
@@ -247,7 +246,6 @@ static void on_new_leader(struct server *s, member_id leader)
     else if (leader != s->id)
         log_info("found a leader", LOG_ID("local-member-id", s->id), LOG_ID("leader", leader),
                  LOG_UINT("term", raft_current_term(s->raft)));
-    s->leader_lost = leader == 0 ? s->now : MSEC_NEVER;
 }
 
 static void on_soft_state(struct server *s, const struct raft_soft_state *soft)

@@ -152,8 +152,7 @@ bool network_is_active_since(struct server *s, member_id id, msec since)
     return s->transport->ops->peer_get(s->transport, id, &p) && p.active && p.active_since < since;
 }
 
-/* Connected to how many voters, ourselves included, for so long? */
-static size_t active_voters(struct server *s, msec since)
+size_t network_active_voters(struct server *s, msec since)
 {
     size_t n = 0;
     for (size_t i = 0; i < cluster_size(s->cluster); i++) {
@@ -166,7 +165,7 @@ static size_t active_voters(struct server *s, msec since)
 
 bool network_has_quorum_since(struct server *s, msec since)
 {
-    return active_voters(s, since) > cluster_n_voters(s->cluster) / 2;
+    return network_active_voters(s, since) > cluster_n_voters(s->cluster) / 2;
 }
 
 member_id member_best_successor(struct server *s)
@@ -227,6 +226,6 @@ void network_report_waiting(struct server *s)
     else
         log_warn("waiting for peers: no leader can be elected without a majority",
                  LOG_STR("not-connected", buf_cstr(&names)),
-                 LOG_UINT("connected-voters", active_voters(s, s->now + 1)),
+                 LOG_UINT("connected-voters", network_active_voters(s, s->now + 1)),
                  LOG_UINT("voters", cluster_n_voters(s->cluster)));
 }

@@ -281,7 +281,7 @@ static void version(struct server *s, struct transport_inbound *in)
 static void downgrade_enabled(struct server *s, struct transport_inbound *in)
 {
     answer(s, in, 200, "text/plain",
-           slice_str(cluster_downgrade_target(s->cluster) != NULL ? "true" : "false"));
+           slice_str(cluster_downgrade_enabled(s->cluster) ? "true" : "false"));
 }
 
 struct route {

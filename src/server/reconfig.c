@@ -16,17 +16,9 @@ static bool strict(const struct server *s)
     return s->cfg->strict_reconfig_check;
 }
 
-/* Voters that have been connected for a while, ourselves included. */
 static size_t healthy_voters(struct server *s)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < cluster_size(s->cluster); i++) {
-        const struct member *m = cluster_at(s->cluster, i);
-        if (!m->is_learner &&
-            (m->id == s->id || network_is_active_since(s, m->id, s->now - HEALTH_MS)))
-            n++;
-    }
-    return n;
+    return network_active_voters(s, s->now - HEALTH_MS);
 }
 
 static enum err may_add(struct server *s, const struct raft_conf_change *cc)
@@ -164,10 +156,20 @@ struct blob *members_response(struct server *s, enum server_op op, const struct 
         add.member = &all[n];
         msg = &add.base;
     }
-    struct blob *b = blob_new(protobuf_c_message_get_packed_size(msg));
-    protobuf_c_message_pack(msg, b->p);
+    struct blob *b = message_blob(msg);
     free(list);
     free(all);
+    return b;
+}
+
+struct blob *cluster_response(struct server *s, enum server_op op, const struct member *added)
+{
+    size_t n = cluster_size(s->cluster);
+    const struct member **members = xcalloc(n, sizeof *members);
+    for (size_t i = 0; i < n; i++)
+        members[i] = cluster_at(s->cluster, i);
+    struct blob *b = members_response(s, op, added, members, n);
+    free(members);
     return b;
 }
 
@@ -183,11 +185,5 @@ void reconfig_applied(struct server *s, const struct raft_conf_change *cc, enum 
         return;
     if (call->op == OP_MEMBER_PROMOTE)
         metric_add(&metric_promoted, 1);
-    size_t n = cluster_size(s->cluster);
-    const struct member **members = xcalloc(n, sizeof *members);
-    for (size_t i = 0; i < n; i++)
-        members[i] = cluster_at(s->cluster, i);
-    call->response = members_response(s, call->op, cluster_find(s->cluster, cc->changes[0].node),
-                                      members, n);
-    free(members);
+    call->response = cluster_response(s, call->op, cluster_find(s->cluster, cc->changes[0].node));
 }

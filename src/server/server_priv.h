@@ -76,7 +76,6 @@ struct keeper_spool {
 
 struct restore;   /* snapshot_receive.c */
 struct log_group; /* log_thread.c */
-struct reconfig;  /* reconfig.c */
 struct versions;  /* versions.c */
 struct corruption; /* corruption.c */
 
@@ -153,10 +152,9 @@ struct server {
     size_t n_remotes;
     char joined_version[CLUSTER_VERSION_MAX];
     bool ticks_advanced;
-    msec leader_since, leader_lost, next_waiting_report, next_read_ask;
+    msec leader_since, next_waiting_report, next_read_ask;
     bool removed; /* from the cluster: the member ends */
     msec end_at;
-    struct reconfig *reconfig;
     struct versions *versions;
     struct corruption *corruption;
     struct lessor *lessor;
@@ -264,6 +262,8 @@ void member_to_pb(const struct member *m, Etcdserverpb__Member *ret); /* lends *
 /* Return the encoded response of a membership call; `added` is for OP_MEMBER_ADD only. */
 struct blob *members_response(struct server *s, enum server_op op, const struct member *added,
                               const struct member *const *members, size_t n);
+/* The same with all members of the cluster as they are now. */
+struct blob *cluster_response(struct server *s, enum server_op op, const struct member *added);
 /* A change was applied, or refused with `e`. */
 void reconfig_applied(struct server *s, const struct raft_conf_change *cc, enum err e);
 /* Confirmed reads whose index is applied are answered. */
@@ -272,6 +272,8 @@ struct blob *entry_encode(const Etcdserverpb__InternalRaftRequest *req);
 
 /* ---- apply_batch.c: committed entries ---- */
 void member_apply(struct server *s, const struct raft_entry *entries, size_t n);
+/* The entry that the state stands for, to the meta bucket. */
+void store_applied(struct kv_writer *w, raft_index index, raft_term term);
 void store_conf_state(struct kv_writer *w, const struct raft_conf_state *cs);
 void pending_add(struct pending *p, struct server_call *call);
 struct server_call *pending_take(struct pending *p, uint64_t id);
@@ -318,6 +320,8 @@ void network_set(struct server *s, const struct member *m);
 void network_remove(struct server *s, member_id id);
 void network_sync(struct server *s); /* the members of the cluster are the peers */
 bool network_is_active_since(struct server *s, member_id id, msec since);
+/* The voters that have been connected for so long, ourselves included. */
+size_t network_active_voters(struct server *s, msec since);
 bool network_has_quorum_since(struct server *s, msec since);
 /* Without a leader: say now and then whom we wait for. */
 void network_report_waiting(struct server *s);
@@ -391,6 +395,13 @@ static inline Etcdserverpb__ResponseHeader header_make(const struct server *s, r
     h.revision = rev;
     h.raft_term = atomic_load_explicit(&s->term, memory_order_relaxed);
     return h;
+}
+
+static inline struct blob *message_blob(const ProtobufCMessage *m)
+{
+    struct blob *b = blob_new(protobuf_c_message_get_packed_size(m));
+    protobuf_c_message_pack(m, b->p);
+    return b;
 }
 
 static inline revision published_revision(const struct server *s)

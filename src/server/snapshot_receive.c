@@ -88,13 +88,6 @@ void restore_drop_unused(struct server *s)
 
 /* ---- the keeper loads it --------------------------------------------------------------------- */
 
-static void put_number(struct kv_writer *w, const char *name, uint64_t n)
-{
-    uint8_t v[8];
-    be64_put(v, n);
-    w->ops->bucket_put(w, BUCKET_META, slice_str(name), slice_make(v, 8));
-}
-
 /* The members are those that the message tells; a file may be older in this (upstream's 3.5 forgot
  * to update its bucket). */
 static void write_cluster(struct restore *r, struct kv_writer *w)
@@ -130,8 +123,7 @@ static void write_local(void *arg, struct kv_writer *w)
     be64_put(mark, r->index);
     be64_put(mark + 8, r->term);
     w->ops->bucket_put(w, BUCKET_LOCAL, slice_str(RESTORED_KEY), slice_make(mark, sizeof mark));
-    put_number(w, "consistent_index", r->index);
-    put_number(w, "term", r->term);
+    store_applied(w, r->index, r->term);
     write_cluster(r, w);
     pthread_rwlock_wrlock(&r->server->index_lock);
     r->locked = true;

@@ -42,7 +42,7 @@ static void give_up(struct server *s, struct snapshot_job *job)
 }
 
 /* Make the message fit the file. */
-static void fill(struct server *s, struct snapshot_job *job)
+static void fill(struct snapshot_job *job)
 {
     AUTO(buf) struct buf json = BUF_INIT;
     struct raft_snapshot *snap = job->message.snapshot;
@@ -53,7 +53,6 @@ static void fill(struct server *s, struct snapshot_job *job)
     snap->meta.conf_state = conf_state_of(job->spool.cluster);
     blob_unref(snap->data);
     snap->data = blob_dup(buf_slice(&json));
-    (void)s;
 }
 
 /* Member thread: it is spooled. */
@@ -68,7 +67,7 @@ static void spooled(struct server *s, struct server_task *t)
                  LOG_STR("error", job->why.text));
     }
     if (job->err == ERR_OK) {
-        fill(s, job);
+        fill(job);
         log_info("sending database snapshot", LOG_ID("local-member-id", s->id),
                  LOG_ID("to", job->message.to), LOG_UINT("snapshot-index", job->spool.index),
                  LOG_UINT("bytes", job->spool.size));

@@ -315,7 +315,7 @@ static enum err downgrade_check(struct server *s, const char *text, struct versi
     struct version now = version_parse(now_text);
     if (ret->major != now.major || ret->minor + 1 != now.minor)
         return ERR_DOWNGRADE_BAD_TARGET;
-    return cluster_downgrade_target(s->cluster) != NULL ? ERR_DOWNGRADE_IN_PROGRESS : ERR_OK;
+    return cluster_downgrade_enabled(s->cluster) ? ERR_DOWNGRADE_IN_PROGRESS : ERR_OK;
 }
 
 /* The answer to DowngradeRequest: an entry to propose in the call's name, or at once. */
@@ -328,7 +328,7 @@ void downgrade_call(struct server *s, struct server_call *call)
     bool cancel = req->action == ETCDSERVERPB__DOWNGRADE_REQUEST__DOWNGRADE_ACTION__CANCEL;
     char text[CLUSTER_VERSION_MAX] = "", version[CLUSTER_VERSION_MAX];
     struct version target;
-    enum err e = cancel ? (cluster_downgrade_target(s->cluster) == NULL ? ERR_NO_DOWNGRADE : ERR_OK)
+    enum err e = cancel ? (cluster_downgrade_enabled(s->cluster) ? ERR_OK : ERR_NO_DOWNGRADE)
                         : downgrade_check(s, req->version, &target);
     if (e != ERR_OK) {
         call_answer(s, call, e, NULL);
@@ -357,8 +357,7 @@ void downgrade_applied(struct server *s, struct server_call *call)
     snprintf(version, sizeof version, "%s", now != NULL ? now : "");
     resp.header = &header;
     resp.version = version;
-    call->response = blob_new(protobuf_c_message_get_packed_size(&resp.base));
-    protobuf_c_message_pack(&resp.base, call->response->p);
+    call->response = message_blob(&resp.base);
     if (s->versions != NULL)
         s->versions->next_poll = s->now; /* act on it */
 }
