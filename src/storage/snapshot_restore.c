@@ -69,11 +69,10 @@ enum err snapshot_restore(const struct snapshot_reader *s, struct kvdb *db,
     struct restore r = {.how = how, .w = kvdb_writer(db)};
     kvdb_begin_anew(db);
     enum err e = copy_all(s, &r, why);
-    if (e != ERR_OK) {
-        kvdb_rollback(db);
-        return e;
-    }
-    if (how->local != NULL)
-        how->local(how->arg, r.w);
-    return kvdb_commit(db, why);
+    if (e == ERR_OK && how->local != NULL)
+        e = how->local(how->arg, r.w, why);
+    if (e == ERR_OK)
+        return kvdb_commit(db, why);
+    kvdb_rollback(db);
+    return e;
 }

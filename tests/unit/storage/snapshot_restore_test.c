@@ -196,12 +196,19 @@ static bool watch_readers(void *arg)
     return ++w->questions != w->questions_max;
 }
 
-static void put_local(void *arg, struct kv_writer *kw)
+static enum err put_local(void *arg, struct kv_writer *kw, struct why *why)
 {
     struct slice value;
     assert_int_equal(((struct watch *)arg)->rows, 9000); /* last */
     assert_false(kw->ops->bucket_get(kw, BUCKET_LOCAL, slice_str("old"), &value));
     kw->ops->bucket_put(kw, BUCKET_LOCAL, slice_str("new"), slice_str("new"));
+    return ERR_OK;
+}
+
+static enum err refuse_local(void *arg, struct kv_writer *kw, struct why *why)
+{
+    kw->ops->bucket_put(kw, BUCKET_LOCAL, slice_str("new"), slice_str("new"));
+    return why_set(why, ERR_INVALID, "no");
 }
 
 static void readers_see_the_old_state_until_the_end(void **state)
@@ -243,6 +250,22 @@ static void who_gives_up_keeps_what_there_was(void **state)
         kvdb_reader_close(w.old);
         expect_state(db, "old", 5000, 1);
     }
+    OK(restore(s, db));
+    expect_state(db, "new", 9000, 0);
+    snapshot_reader_close(s);
+    kvdb_close(db);
+}
+
+static void who_refuses_last_keeps_what_there_was(void **state)
+{
+    (void)state;
+    struct kvdb *db = scratch_kvdb("kv.db");
+    struct snapshot_reader *s = snapshot_make("new", 9000);
+    struct snapshot_restore how = {.local = refuse_local};
+    fill(db, "old", 5000);
+    assert_int_equal(snapshot_restore(s, db, &how, &scratch_why), ERR_INVALID);
+    assert_string_equal(scratch_why.text, "no");
+    expect_state(db, "old", 5000, 1);
     OK(restore(s, db));
     expect_state(db, "new", 9000, 0);
     snapshot_reader_close(s);
@@ -398,6 +421,7 @@ int main(void)
         TEST(the_file_is_compact),
         TEST(readers_see_the_old_state_until_the_end),
         TEST(who_gives_up_keeps_what_there_was),
+        TEST(who_refuses_last_keeps_what_there_was),
         TEST(any_operation_may_fail),
         TEST(the_power_may_go_at_any_time),
         TEST(the_power_may_go_right_after),
