@@ -127,7 +127,9 @@ static enum err load_log(struct server *s, struct logdb_start *start, struct why
 {
     entry_cache_reset(&s->cache, 0, 0);
     enum err e = logdb_load(s->logdb, load_entry, s, start, why);
-    if (e == ERR_OK && s->applied_index > start->last_index)
+    if (e == ERR_OK && s->applied_index == start->trimmed_index)
+        s->applied_term = start->trimmed_term;
+    if (e == ERR_OK)
         e = restore_finish(s, start, why);
     if (e != ERR_OK)
         return e;
@@ -139,8 +141,6 @@ static enum err load_log(struct server *s, struct logdb_start *start, struct why
                        (unsigned long long)start->trimmed_index,
                        (unsigned long long)start->last_index);
     entry_cache_loaded(&s->cache, start->trimmed_index, start->trimmed_term);
-    if (s->applied_index == start->trimmed_index)
-        s->applied_term = start->trimmed_term;
     s->durable_index = s->applied_index;
     return ERR_OK;
 }

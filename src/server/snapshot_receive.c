@@ -90,33 +90,40 @@ void restore_drop_unused(struct server *s)
 
 /* The members are those that the message tells; a file may be older in this (upstream's 3.5 forgot
  * to update its bucket). */
-static void write_cluster(struct restore *r, struct kv_writer *w)
+static enum err load_cluster(const struct restore *r, struct kv_writer *w, struct cluster *c,
+                             struct why *why)
 {
-    struct cluster *c = cluster_new(r->server->cluster_id);
     bool has_user_keys = false;
-    struct why why = {""};
-    enum err e = cluster_load(c, w, &why);
+    struct why unread = {""};
+    enum err e = cluster_load(c, w, &unread);
     if (r->data != NULL && r->data->n != 0) {
-        enum err tree = cluster_load_v2_json(c, blob_slice(r->data), &has_user_keys, &why);
+        enum err tree = cluster_load_v2_json(c, blob_slice(r->data), &has_user_keys, &unread);
         if (tree != ERR_NOT_FOUND)
             e = tree;
     }
     if (has_user_keys)
         log_warn("the cluster holds keys of the v2 API: this member does not keep them",
                  LOG_STR("action", "do not let it lead while those keys are needed"));
-    if (e == ERR_OK)
+    return e == ERR_OK ? e : why_set(why, ERR_DAMAGED, "the snapshot's members: %s", unread.text);
+}
+
+static enum err write_cluster(const struct restore *r, struct kv_writer *w, struct why *why)
+{
+    struct cluster *c = cluster_new(r->server->cluster_id);
+    enum err e = load_cluster(r, w, c, why);
+    if (e == ERR_OK) {
+        struct raft_conf_state cs = conf_state_of(c);
         cluster_save(c, w);
-    else
-        r->err = why_set(&r->why, ERR_DAMAGED, "the snapshot's members: %s", why.text);
-    struct raft_conf_state cs = conf_state_of(c);
-    store_conf_state(w, &cs);
-    raft_conf_state_fini(&cs);
+        store_conf_state(w, &cs);
+        raft_conf_state_fini(&cs);
+    }
     cluster_free(c);
+    return e;
 }
 
 /* Last in the transaction. From here on nobody may read: what is committed and what the index says
  * are not the same until the index is made anew. */
-static void write_local(void *arg, struct kv_writer *w)
+static enum err write_local(void *arg, struct kv_writer *w, struct why *why)
 {
     struct restore *r = arg;
     uint8_t mark[16];
@@ -124,9 +131,12 @@ static void write_local(void *arg, struct kv_writer *w)
     be64_put(mark + 8, r->term);
     w->ops->bucket_put(w, BUCKET_LOCAL, slice_str(RESTORED_KEY), slice_make(mark, sizeof mark));
     store_applied(w, r->index, r->term);
-    write_cluster(r, w);
+    enum err e = write_cluster(r, w, why);
+    if (e != ERR_OK)
+        return e;
     pthread_rwlock_wrlock(&r->server->index_lock);
     r->locked = true;
+    return ERR_OK;
 }
 
 static bool goes_on(void *arg)
@@ -142,8 +152,6 @@ static enum err load(struct server *s, struct restore *r)
     enum err e = snapshot_reader_open(r->fd, r->size, &reader, &r->why);
     if (e == ERR_OK)
         e = snapshot_restore(reader, s->kvdb, &how, &r->why);
-    if (e == ERR_OK)
-        e = r->err; /* of write_local */
     if (e == ERR_OK)
         e = state_load(s, &r->next, &r->why);
     if (e != ERR_OK)
@@ -258,7 +266,9 @@ enum err restore_finish(struct server *s, struct logdb_start *start, struct why 
     }
     kvdb_rollback(s->kvdb);
     if (index == 0 || index != s->applied_index)
-        return ERR_OK; /* it is something else: the caller says what */
+        return ERR_OK; /* there is more than the snapshot, or the caller says what is wrong */
+    if (index <= start->last_index && term == s->applied_term)
+        return ERR_OK; /* the log has begun anew */
     log_warn("a snapshot was loaded, but the log does not begin behind it yet: mended",
              LOG_UINT("snapshot-index", index));
     struct raft_hard_state hs = start->hard_state;
@@ -268,6 +278,7 @@ enum err restore_finish(struct server *s, struct logdb_start *start, struct why 
     enum err e = logdb_reset(s->logdb, &hs, index, term, why);
     if (e != ERR_OK)
         return e;
+    s->applied_term = term;
     entry_cache_reset(&s->cache, 0, 0);
     return logdb_load(s->logdb, NULL, NULL, start, why);
 }

@@ -8,6 +8,7 @@ check_PROGRAMS += \
 	tests/unit/server/bootstrap_test \
 	tests/unit/server/entry_cache_test \
 	tests/unit/server/compactor_test \
+	tests/unit/server/follower_test \
 	tests/unit/server/parts_test \
 	tests/unit/server/server_test \
 	tests/unit/server/watch_test
@@ -18,6 +19,9 @@ tests_unit_server_entry_cache_test_SOURCES = tests/unit/server/entry_cache_test.
 tests_unit_server_entry_cache_test_LDADD = $(SERVER_TEST_LIBS)
 tests_unit_server_compactor_test_SOURCES = tests/unit/server/compactor_test.c
 tests_unit_server_compactor_test_LDADD = $(SERVER_TEST_LIBS)
+tests_unit_server_follower_test_SOURCES = tests/unit/server/follower_test.c \
+	tests/unit/server/rig.h tests/lib/fault_vfs.c tests/lib/fault_vfs.h
+tests_unit_server_follower_test_LDADD = $(SERVER_TEST_LIBS)
 tests_unit_server_parts_test_SOURCES = tests/unit/server/parts_test.c
 tests_unit_server_parts_test_LDADD = $(SERVER_TEST_LIBS)
 tests_unit_server_server_test_SOURCES = tests/unit/server/server_test.c $(SERVER_TEST_RIG)
