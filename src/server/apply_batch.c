@@ -23,7 +23,7 @@ static struct server_call **pending_bucket(const struct pending *p, uint64_t id)
 
 static void pending_grow(struct pending *p)
 {
-    struct pending bigger = {.n = p->n, .bytes = p->bytes};
+    struct pending bigger = *p;
     bigger.mask = p->bucket ? p->mask * 2 + 1 : PENDING_FIRST - 1;
     bigger.bucket = xcalloc(bigger.mask + 1, sizeof(struct server_call *));
     for (size_t i = 0; p->bucket != NULL && i <= p->mask; i++) {
@@ -45,6 +45,7 @@ void pending_add(struct pending *p, struct server_call *call)
     struct server_call **b = pending_bucket(p, call->id);
     call->hash_next = *b;
     *b = call;
+    call->forward_era = p->forward_era - 1; /* not forwarded */
     p->n++;
     p->bytes += call->entry->n;
 }
@@ -59,10 +60,24 @@ struct server_call *pending_take(struct pending *p, uint64_t id)
             *at = c->hash_next;
             p->n--;
             p->bytes -= c->entry->n;
+            if (c->forward_era == p->forward_era)
+                p->forwarded -= c->entry->n;
             return c;
         }
     }
     return NULL;
+}
+
+void pending_forwarded(struct pending *p, struct server_call *call)
+{
+    call->forward_era = p->forward_era;
+    p->forwarded += call->entry->n;
+}
+
+void pending_forget_forwarded(struct pending *p)
+{
+    p->forward_era++;
+    p->forwarded = 0;
 }
 
 /* ---- the end of a batch ---------------------------------------------------------------------- */

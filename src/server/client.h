@@ -76,6 +76,7 @@ struct server_call {
     int entry_type;     /* enum raft_entry_type */
     int64_t cost;       /* on the quota's account */
     uint64_t id;
+    uint64_t forward_era;
     msec deadline;
 };
 

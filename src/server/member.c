@@ -13,6 +13,8 @@ enum {
     READ_RETRY_MS = 500, /* until a read index is asked for again */
     CACHE_BYTES_MAX = 64 * 1024 * 1024, /* of entries in memory that are applied already */
     CACHE_BYTES_SENDING = 256 * 1024 * 1024, /* while a member is sent a snapshot */
+    PROPOSE_BYTES_MAX = 1024 * 1024, /* proposed in one go; one call always fits */
+    FORWARD_BYTES_MAX = 4 * 1024 * 1024, /* on their way to the leader; a transport queues as much */
 };
 
 msec member_request_timeout(const struct server *s)
@@ -93,6 +95,7 @@ static void fail_all(struct server *s, enum err e)
         s->pending.bucket[i] = NULL;
     metric_add(&metric_proposals_failed, (int64_t)s->pending.n);
     s->pending.n = s->pending.bytes = 0;
+    pending_forget_forwarded(&s->pending);
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         fail_list(s, all[i], e);
     forward_fail_all(s, e);
@@ -155,27 +158,53 @@ static void proposal_failed(struct server *s, struct server_call *call, enum err
     call_answer(s, call, e, NULL);
 }
 
-/* What the server proposes by itself, and the calls that came, in one go. While nobody leads, or the
- * leader is handing over, they wait: most elections are over before a call's time is. */
-static void propose_batch(struct server *s)
+/* The leader gets no more from us than it can take: what has no answer yet counts, but only while
+ * this leader leads, and not for ever, as a message may be lost. */
+static bool may_propose(struct server *s)
 {
-    struct server_call *call;
-    if (s->batch.n == 0 && list_is_empty(&s->batch_calls))
-        return;
     if (raft_leader(s->raft) == 0 || raft_transferee(s->raft) != 0)
-        return;
-    LIST_FOREACH (call, &s->batch_calls, struct server_call, task.link)
+        return false;
+    if (s->propose_term != raft_current_term(s->raft) ||
+        s->now - s->last_propose > (msec)s->cfg->election_timeout_ms)
+        pending_forget_forwarded(&s->pending);
+    s->propose_term = raft_current_term(s->raft);
+    return raft_is_leader(s->raft) || s->pending.forwarded < FORWARD_BYTES_MAX;
+}
+
+/* What the server proposes by itself, and as many of the calls as one message may well hold. */
+static void propose_some(struct server *s)
+{
+    struct list calls;
+    struct server_call *call;
+    size_t bytes = 0;
+    list_init(&calls);
+    LIST_FOREACH (call, &s->batch_calls, struct server_call, task.link) {
+        if (bytes != 0 && bytes + call->entry->n > PROPOSE_BYTES_MAX)
+            break;
+        bytes += call->entry->n;
         raft_entries_add(&s->batch, &(struct raft_entry){.type = (enum raft_entry_type)
                                                              call->entry_type,
                                                          .data = call->entry}, 1);
-    enum err e = raft_propose(s->raft, s->batch.v, s->batch.n);
-    if (e == ERR_OK) {
-        list_splice_tail(&s->timeouts, &s->batch_calls);
-    } else {
-        LIST_FOREACH (call, &s->batch_calls, struct server_call, task.link)
-            proposal_failed(s, call, ERR_TOO_MANY_REQUESTS);
+        list_unlink(&call->task.link);
+        list_add_tail(&calls, &call->task.link);
     }
+    enum err e = raft_propose(s->raft, s->batch.v, s->batch.n);
+    LIST_FOREACH (call, &calls, struct server_call, task.link)
+        if (e == ERR_OK)
+            pending_forwarded(&s->pending, call);
+        else
+            proposal_failed(s, call, ERR_TOO_MANY_REQUESTS);
+    list_splice_tail(&s->timeouts, &calls);
     raft_entries_cut(&s->batch, 0);
+    s->last_propose = s->now;
+}
+
+/* While nobody leads, or the leader is handing over, proposals wait: most elections are over before
+ * a call's time is. */
+static void propose_all(struct server *s)
+{
+    while ((s->batch.n != 0 || !list_is_empty(&s->batch_calls)) && may_propose(s))
+        propose_some(s);
 }
 
 /* Why did a call that came at `start` find no majority in time? In upstream's words. */
@@ -437,7 +466,7 @@ static msec work(struct server *s)
         handover_run(s); /* nobody need wait for it */
         return MSEC_NEVER;
     }
-    propose_batch(s);
+    propose_all(s);
     ask_read_index(s);
     run_ticks(s);
     run_raft(s);
@@ -453,7 +482,7 @@ static msec work(struct server *s)
     if (atomic_load(&s->failed))
         return MSEC_NEVER;
     msec due = upkeep_run(s);
-    propose_batch(s); /* what upkeep proposed, and what an election held up */
+    propose_all(s); /* what upkeep proposed, and what an election held up */
     ask_read_index(s);
     run_raft(s);
     return due < s->next_tick ? due : s->next_tick;

@@ -51,7 +51,9 @@ struct server_client {
 struct pending {
     struct server_call **bucket;
     size_t mask, n;
-    size_t bytes; /* of their entries */
+    size_t bytes;         /* of their entries */
+    size_t forwarded;     /* of those that were proposed in this era */
+    uint64_t forward_era; /* a new one begins when what was forwarded is given up */
 };
 
 /* All that entries change. Made from the key database, at start and when a snapshot replaced it. */
@@ -170,6 +172,8 @@ struct server {
     struct pending pending;
     struct raft_entries batch;      /* what the server proposes by itself */
     struct list batch_calls;        /* the calls to propose */
+    msec last_propose;
+    raft_term propose_term;
     struct list timeouts;           /* calls that wait, by deadline (all have the same time-out) */
     struct list applied_calls;      /* answered once the batch is committed */
     struct list reads;              /* OP_READ_INDEX and linearizable lists, not yet confirmed */
@@ -277,6 +281,9 @@ void store_applied(struct kv_writer *w, raft_index index, raft_term term);
 void store_conf_state(struct kv_writer *w, const struct raft_conf_state *cs);
 void pending_add(struct pending *p, struct server_call *call);
 struct server_call *pending_take(struct pending *p, uint64_t id);
+/* It is on its way to the leader: counts as forwarded until it is taken, or all is forgotten. */
+void pending_forwarded(struct pending *p, struct server_call *call);
+void pending_forget_forwarded(struct pending *p);
 
 /* ---- upkeep.c: compaction, vacuum, checkpoints, leases, auto-compaction ---- */
 /* Do what is due; return when it wants to be called again. */
