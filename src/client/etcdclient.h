@@ -8,12 +8,12 @@
  *                called from within etcd_client_poll(), or from within any call that waits.
  *
  * The client connects when it is first used, to all of its endpoints; calls go round those that
- * answer, and a lost endpoint is tried again with growing pauses (1 s to 120 s, and at once when
- * nothing else is left). Reads (Range, MemberList, ...) are sent again when an endpoint fails under
- * them; what changes something is sent again only if it certainly was not begun. A token of
- * Authenticate is fetched when a user is set, and again when the server calls it invalid. Watches
- * resume behind the last revision that they saw, on any endpoint. Memory is bounded: an answer is
- * at most recv_max.
+ * answer, and wait for one until their time is over. A lost endpoint is tried again with growing
+ * pauses (1 s to 120 s; 50 ms to 1 s while nothing else is left). Reads (Range, MemberList, ...) are
+ * sent again when an endpoint fails under them; what changes something is sent again only if it
+ * certainly was not begun. A token of Authenticate is fetched when a user is set, and again when the
+ * server calls it invalid. Watches resume behind the last revision that they saw, on any endpoint.
+ * Memory is bounded: an answer is at most recv_max.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef ETCDCLIENT_H
 #define ETCDCLIENT_H
@@ -55,8 +55,11 @@ enum etcd_code {
 
 struct etcd_error {
     enum etcd_code code;
-    bool from_server; /* `text` is the server's word; else the library's */
-    char text[1024];  /* without a prefix: "etcdserver: key is not provided"; cut where too long */
+    bool from_server; /* the server's word; else the library's */
+    /* As upstream's client words it: "etcdserver: key is not provided", "context deadline
+     * exceeded", and for what it does not know "rpc error: code = Unavailable desc = ...". Cut
+     * where too long. */
+    char text[1024];
 };
 
 /* ---- client ------------------------------------------------------------------------------- */
@@ -86,7 +89,7 @@ struct etcd_client_config {
 
     int64_t dial_timeout_ms;       /* of one connection [2,000] */
     int64_t call_timeout_ms;       /* of a call that names none [5,000]; -1: none */
-    int64_t keepalive_time_ms;     /* PING a silent connection after [2,000]; -1: never */
+    int64_t keepalive_time_ms;     /* PING a silent connection after, 10,000 at least; -1: never */
     int64_t keepalive_timeout_ms;  /* and give it up after [6,000] */
     uint32_t send_max, recv_max;   /* bytes of one message [2 MiB, 2 GiB - 1] */
     bool require_leader;           /* streams end when their endpoint has no leader */
@@ -103,6 +106,11 @@ struct etcd_client *etcd_client_new(const struct etcd_client_config *config,
                                     struct etcd_error *ret_error);
 /* End everything without a callback, and free. Not from within a callback. NULL is fine. */
 void etcd_client_free(struct etcd_client *c);
+
+/* Get a token for the user now, and wait for it (dial_timeout_ms). Without a user, or where
+ * authentication is off, there is nothing to do. Calls do the same by themselves: this is for a
+ * program that wants to know before it does something. */
+bool etcd_client_login(struct etcd_client *c, struct etcd_error *ret_error);
 
 /* Run what is due; wait for at most `timeout_ms` (0: do not wait, -1: without limit) until something
  * happened. Return false once the client was interrupted. */
@@ -134,7 +142,7 @@ void etcd_timer_free(struct etcd_timer *t);
 struct etcd_method {
     const char *path; /* "/etcdserverpb.KV/Range" */
     const ProtobufCMessageDescriptor *request, *response;
-    bool read_only; /* may be sent again whatever happened */
+    bool repeatable; /* may be sent again whatever happened: it reads, or twice does no harm */
 };
 
 extern const struct etcd_method etcd_rpc_range, etcd_rpc_put, etcd_rpc_delete_range, etcd_rpc_txn,
@@ -151,7 +159,7 @@ extern const struct etcd_method etcd_rpc_range, etcd_rpc_put, etcd_rpc_delete_ra
 extern const struct etcd_method etcd_rpc_range_stream, etcd_rpc_snapshot, etcd_rpc_watch,
     etcd_rpc_lease_keep_alive, etcd_rpc_election_observe;
 
-/* Call and wait. Return the answer, freed with etcd_response_free(), or NULL: *ret_error says why.
+/* Call and wait (not inside a callback). Return the answer, freed with etcd_response_free(), or NULL: *ret_error says why.
  * `timeout_ms` 0 is the client's call_timeout_ms, -1 is none. */
 void *etcd_call(struct etcd_client *c, const struct etcd_method *m, const void *request,
                 int64_t timeout_ms, struct etcd_error *ret_error);
@@ -166,6 +174,17 @@ struct etcd_pending *etcd_call_start(struct etcd_client *c, const struct etcd_me
                                                   const struct etcd_error *error),
                                      void *arg);
 void etcd_call_cancel(struct etcd_pending *p); /* `done` is not called */
+
+/* The same at one endpoint only, that of this number in etcd_client_endpoints(): to ask each member
+ * for itself, all at once. */
+void *etcd_call_at(struct etcd_client *c, size_t endpoint, const struct etcd_method *m,
+                   const void *request, int64_t timeout_ms, struct etcd_error *ret_error);
+struct etcd_pending *etcd_call_start_at(struct etcd_client *c, size_t endpoint,
+                                        const struct etcd_method *m, const void *request,
+                                        int64_t timeout_ms,
+                                        void (*done)(void *arg, const void *response,
+                                                     const struct etcd_error *error),
+                                        void *arg);
 
 /* ---- streams ------------------------------------------------------------------------------ */
 

@@ -1,4 +1,4 @@
-/* grpc/wire.c -- grpc-timeout and grpc-message.
+/* grpc/wire.c -- grpc-timeout, grpc-message, the names of codes.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "grpc/wire.h"
 
@@ -59,4 +59,50 @@ void grpc_message_encode(struct buf *b, struct slice s)
             buf_add(b, text, sizeof text);
         }
     }
+}
+
+static int hex_digit(uint8_t c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+void grpc_message_decode(struct buf *b, struct slice s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        int high = s.n - i > 2 && s.p[i] == '%' ? hex_digit(s.p[i + 1]) : -1;
+        int low = high != -1 ? hex_digit(s.p[i + 2]) : -1;
+        if (low == -1) {
+            buf_add_byte(b, s.p[i]);
+        } else {
+            buf_add_byte(b, (uint8_t)(high << 4 | low));
+            i += 2;
+        }
+    }
+}
+
+const char *grpc_code_name(enum grpc_code code)
+{
+    static const char *const names[] = {
+        [GRPC_OK] = "OK",
+        [GRPC_CANCELED] = "Canceled",
+        [GRPC_UNKNOWN] = "Unknown",
+        [GRPC_INVALID_ARGUMENT] = "InvalidArgument",
+        [GRPC_DEADLINE_EXCEEDED] = "DeadlineExceeded",
+        [GRPC_NOT_FOUND] = "NotFound",
+        [GRPC_ALREADY_EXISTS] = "AlreadyExists",
+        [GRPC_PERMISSION_DENIED] = "PermissionDenied",
+        [GRPC_RESOURCE_EXHAUSTED] = "ResourceExhausted",
+        [GRPC_FAILED_PRECONDITION] = "FailedPrecondition",
+        [GRPC_ABORTED] = "Aborted",
+        [GRPC_OUT_OF_RANGE] = "OutOfRange",
+        [GRPC_UNIMPLEMENTED] = "Unimplemented",
+        [GRPC_INTERNAL] = "Internal",
+        [GRPC_UNAVAILABLE] = "Unavailable",
+        [GRPC_DATA_LOSS] = "DataLoss",
+        [GRPC_UNAUTHENTICATED] = "Unauthenticated",
+    };
+    return names[(size_t)code < ARRAY_LEN(names) ? code : GRPC_UNKNOWN];
 }

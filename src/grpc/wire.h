@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/err.h"
 #include "base/mem.h"
 #include "base/types.h"
 
@@ -31,5 +32,10 @@ bool grpc_timeout_parse(struct slice s, msec *ret_ms);
 
 /* Append `s` as a grpc-message: bytes outside of printable ASCII, and '%', become %XX. */
 void grpc_message_encode(struct buf *b, struct slice s);
+/* Append what a grpc-message stands for. What is no proper %XX stays as it is. */
+void grpc_message_decode(struct buf *b, struct slice s);
+
+/* "Unavailable", as gRPC's libraries print a code; "Code(99)" does not come: it is Unknown. */
+const char *grpc_code_name(enum grpc_code code);
 
 #endif

@@ -27,6 +27,7 @@ struct loop {
     struct event *until; /* ends a round of loop_round() */
     int wake_fd;
     msec now; /* 0: not read yet in this round */
+    bool in_round;
     struct loop_hook hooks[LOOP_HOOKS_MAX];
     size_t hook_n;
     atomic_bool stop;
@@ -113,6 +114,7 @@ static void loop_end_round(struct loop *l)
 
 void loop_run(struct loop *l)
 {
+    l->in_round = true;
     while (!atomic_load_explicit(&l->stop, memory_order_acquire)) {
         int rc = event_base_loop(l->base, EVLOOP_ONCE);
         invariant(rc == 0);
@@ -120,6 +122,7 @@ void loop_run(struct loop *l)
     }
     loop_run_inbox(l); /* what was posted before the stop is not lost */
     loop_end_round(l);
+    l->in_round = false;
     atomic_store(&l->stop, false);
 }
 
@@ -132,10 +135,12 @@ void loop_round(struct loop *l, msec deadline)
         int rc = evtimer_add(l->until, &tv);
         invariant(rc == 0);
     }
+    l->in_round = true;
     int rc = event_base_loop(l->base, flags);
     invariant(rc == 0);
     evtimer_del(l->until);
     loop_end_round(l);
+    l->in_round = false;
 }
 
 void loop_flush(struct loop *l)
@@ -171,6 +176,8 @@ struct event_base *loop_base(struct loop *l)
 
 msec loop_now(const struct loop *l)
 {
+    if (!l->in_round)
+        return clock_now_ms();
     if (l->now == 0)
         ((struct loop *)l)->now = clock_now_ms(); /* a cache, not part of the value */
     return l->now;

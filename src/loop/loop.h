@@ -38,7 +38,7 @@ void loop_remove_round_end(struct loop *l, void (*fn)(void *arg), void *arg);
 /* Lend the libevent base, for readiness events that an edge room registers itself. */
 struct event_base *loop_base(struct loop *l);
 
-/* The monotonic clock, milliseconds, read once a round. */
+/* The monotonic clock, milliseconds, read once a round; between rounds at each call. */
 msec loop_now(const struct loop *l);
 
 /* ---- messages from other threads --------------------------------------------------------- */

@@ -1,0 +1,114 @@
+/* client/attempt.c -- see client_priv.h.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "client/client_priv.h"
+
+static void on_rpc_done(struct grpc_rpc *r, const struct grpc_status *st)
+{
+    struct attempt *a = CONTAINER_OF(r, struct attempt, rpc);
+    endpoint_release(a->endpoint);
+    a->endpoint = NULL;
+    a->ended(a, st, NULL);
+}
+
+void attempt_init(struct attempt *a, struct etcd_client *c, const struct etcd_method *m)
+{
+    a->client = c;
+    a->method = m;
+    a->at = SIZE_MAX;
+    a->deadline = DEADLINE_NONE;
+    list_init(&a->link);
+    a->rpc.path = m->path;
+    a->rpc.headers = a->headers;
+    a->rpc.recv_max = c->cfg.recv_max;
+    a->rpc.done = on_rpc_done;
+}
+
+/* Keep the token as it is now: the headers are lent to the connection. */
+static void take_token(struct attempt *a)
+{
+    struct token *t = &a->client->token;
+    blob_unref(a->token);
+    a->token = t->bytes != NULL && !a->without_token ? blob_ref(t->bytes) : NULL;
+    a->token_no = t->no;
+}
+
+static void set_headers(struct attempt *a)
+{
+    struct http_header *h = a->headers;
+    for (size_t i = 0; i < GRPC_BASE_HEADERS; i++)
+        *h++ = grpc_base_headers[i];
+    *h++ = HTTP_HEADER("client-api-version", "3.7");
+    if (a->require_leader)
+        *h++ = HTTP_HEADER("hasleader", "true");
+    if (a->token != NULL) {
+        *h = HTTP_HEADER("token", "");
+        h->value = blob_slice(a->token);
+        h++->lasting = false;
+    }
+    if (a->deadline != DEADLINE_NONE) {
+        msec left = a->deadline - loop_now(a->client->loop);
+        *h++ = grpc_timeout_header(left > 0 ? left : 1, a->timeout);
+    }
+    a->rpc.n_headers = (size_t)(h - a->headers);
+}
+
+void attempt_go(struct attempt *a)
+{
+    struct etcd_client *c = a->client;
+    invariant(a->endpoint == NULL);
+    if (!c->connected)
+        endpoints_connect(c);
+    bool ready = a->without_token || token_is_ready(c);
+    struct endpoint *e = ready ? endpoint_pick(c, a->at) : NULL;
+    if (e == NULL) {
+        if (list_is_empty(&a->link))
+            list_add_tail(&c->waiting, &a->link);
+        return;
+    }
+    list_unlink(&a->link);
+    a->endpoint = e;
+    e->running++;
+    take_token(a);
+    set_headers(a);
+    grpc_rpc_start(&a->rpc, e->h2);
+    a->started(a);
+}
+
+void attempt_stop(struct attempt *a)
+{
+    list_unlink(&a->link);
+    if (a->endpoint != NULL) {
+        grpc_rpc_cancel(&a->rpc);
+        endpoint_release(a->endpoint);
+        a->endpoint = NULL;
+    }
+    blob_unref(a->token);
+    a->token = NULL;
+}
+
+void attempts_go(struct etcd_client *c)
+{
+    struct list all;
+    list_init(&all);
+    list_splice_tail(&all, &c->waiting);
+    while (!list_is_empty(&all)) {
+        struct attempt *a = LIST_ENTRY(all.next, struct attempt, link);
+        list_unlink(&a->link);
+        attempt_go(a);
+    }
+}
+
+void attempts_fail(struct etcd_client *c, const struct etcd_error *error)
+{
+    struct list all;
+    list_init(&all);
+    list_splice_tail(&all, &c->waiting);
+    while (!list_is_empty(&all)) {
+        struct attempt *a = LIST_ENTRY(all.next, struct attempt, link);
+        list_unlink(&a->link);
+        if (a->without_token)
+            list_add_tail(&c->waiting, &a->link);
+        else
+            a->ended(a, NULL, error);
+    }
+}

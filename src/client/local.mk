@@ -1,0 +1,10 @@
+noinst_LIBRARIES += src/client/libclient.a
+src_client_libclient_a_SOURCES = \
+	src/client/address.c \
+	src/client/attempt.c \
+	src/client/call.c \
+	src/client/client.c src/client/client_priv.h src/client/etcdclient.h \
+	src/client/endpoint.c \
+	src/client/error.c \
+	src/client/methods.c \
+	src/client/token.c
