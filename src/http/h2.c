@@ -513,7 +513,7 @@ static int send_data(nghttp2_session *ses, nghttp2_frame *frame, const uint8_t *
     buf_add(c->h2->filling, head, 9);
     invariant(frame->data.padlen == 0);
     stream_pull(source->ptr, c->h2->filling, n);
-    return 0;
+    return c->h2->filling->n < c->server->cfg.send_buffer_max ? 0 : NGHTTP2_ERR_PAUSE;
 }
 
 static void h2_fill(struct http_conn *c, struct buf *to)

@@ -25,6 +25,9 @@ struct http_io_ops {
     ssize_t (*writev)(void *io, const struct iovec *iov, int n);
     /* Return 1 once reading and writing may begin, or a code above. NULL: at once. */
     ssize_t (*handshake)(void *io);
+    /* Lend words for what made the handshake, a read or a write fail; NULL: errno says it. The
+     * function itself may be NULL. */
+    const char *(*trouble)(void *io);
     /* Close the socket and free the state. */
     void (*close)(void *io);
 };

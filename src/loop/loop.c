@@ -30,6 +30,7 @@ struct loop {
     bool in_round;
     struct loop_hook hooks[LOOP_HOOKS_MAX];
     size_t hook_n;
+    struct list tasks; /* of loop_task.link */
     atomic_bool stop;
     pthread_mutex_t lock;
     struct list inbox; /* of loop_msg.link */
@@ -89,6 +90,7 @@ struct loop *loop_new(void)
     invariant(l->until != NULL);
     pthread_mutex_init(&l->lock, NULL);
     list_init(&l->inbox);
+    list_init(&l->tasks);
     return l;
 }
 
@@ -109,14 +111,28 @@ static void loop_end_round(struct loop *l)
 {
     for (size_t i = l->hook_n; i-- > 0;)
         l->hooks[i].fn(l->hooks[i].arg);
+    struct list tasks;
+    list_init(&tasks);
+    list_splice_tail(&tasks, &l->tasks);
+    while (!list_is_empty(&tasks)) {
+        struct loop_task *t = LIST_ENTRY(tasks.next, struct loop_task, link);
+        list_unlink(&t->link);
+        t->fn(t);
+    }
     l->now = 0;
+}
+
+/* Sleep unless something is to be done. */
+static int loop_flags(const struct loop *l)
+{
+    return list_is_empty(&l->tasks) ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK;
 }
 
 void loop_run(struct loop *l)
 {
     l->in_round = true;
     while (!atomic_load_explicit(&l->stop, memory_order_acquire)) {
-        int rc = event_base_loop(l->base, EVLOOP_ONCE);
+        int rc = event_base_loop(l->base, loop_flags(l));
         invariant(rc == 0);
         loop_end_round(l);
     }
@@ -129,7 +145,7 @@ void loop_run(struct loop *l)
 void loop_round(struct loop *l, msec deadline)
 {
     msec wait = deadline == 0 || deadline == MSEC_NEVER ? deadline : deadline - clock_now_ms();
-    int flags = wait > 0 ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK;
+    int flags = wait > 0 ? loop_flags(l) : EVLOOP_ONCE | EVLOOP_NONBLOCK;
     if (wait > 0 && wait != MSEC_NEVER) {
         struct timeval tv = {.tv_sec = wait / 1000, .tv_usec = (wait % 1000) * 1000};
         int rc = evtimer_add(l->until, &tv);
@@ -167,6 +183,23 @@ void loop_remove_round_end(struct loop *l, void (*fn)(void *arg), void *arg)
         if (l->hooks[i].fn != fn || l->hooks[i].arg != arg)
             l->hooks[keep++] = l->hooks[i];
     l->hook_n = keep;
+}
+
+void loop_task_init(struct loop_task *t, void (*fn)(struct loop_task *t))
+{
+    list_init(&t->link);
+    t->fn = fn;
+}
+
+void loop_task_add(struct loop *l, struct loop_task *t)
+{
+    if (list_is_empty(&t->link))
+        list_add_tail(&l->tasks, &t->link);
+}
+
+void loop_task_cancel(struct loop_task *t)
+{
+    list_unlink(&t->link);
 }
 
 struct event_base *loop_base(struct loop *l)

@@ -35,6 +35,18 @@ void loop_wake(struct loop *l);
 void loop_on_round_end(struct loop *l, void (*fn)(void *arg), void *arg);
 void loop_remove_round_end(struct loop *l, void (*fn)(void *arg), void *arg);
 
+/* Something that is done once, at the end of the round in which it was asked for. */
+struct loop_task {
+    struct list link;
+    void (*fn)(struct loop_task *t);
+};
+
+void loop_task_init(struct loop_task *t, void (*fn)(struct loop_task *t));
+/* Run `t` when the round's hooks have run; a second call in a round changes nothing. What tasks ask
+ * for waits for the next round, which then does not sleep. */
+void loop_task_add(struct loop *l, struct loop_task *t);
+void loop_task_cancel(struct loop_task *t);
+
 /* Lend the libevent base, for readiness events that an edge room registers itself. */
 struct event_base *loop_base(struct loop *l);
 

@@ -1,0 +1,933 @@
+/* tests/unit/http/h2_client_test.c -- the HTTP/2 client against our server, and against a far end
+ * that sends scripted frames.
+ *
+ * The far end listens on a port of its own and is turned by the same loop.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "http/h2_client.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "unit/http/app.h"
+
+#define FRAMES_MAX 2048
+#define CALLS_MAX  300
+
+/* ---- the far end ------------------------------------------------------------------------- */
+
+struct frame {
+    uint8_t type, flags;
+    uint32_t id, code; /* `code`: the first four bytes of the payload */
+    size_t n;
+};
+
+static struct far {
+    struct rig rig;
+    int listen_fd, fd;
+    char port[8];
+    bool serve; /* connections go to the rig's server */
+    unsigned conns;
+    struct buf in;
+    bool magic, eof;
+    struct frame frames[FRAMES_MAX];
+    size_t frame_n, body_n;
+    unsigned writes; /* reads that found something */
+    struct h2_client *client;
+    enum h2_client_state state;
+    unsigned ready, idle;
+    struct why why;
+    bool deaf; /* the far end does not read */
+} far;
+
+static uint32_t be32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static void far_parse(void)
+{
+    if (!far.magic && far.in.n >= 24) {
+        assert_memory_equal(far.in.p, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24);
+        buf_consume(&far.in, 24);
+        far.magic = true;
+    }
+    while (far.magic && far.in.n >= 9) {
+        const uint8_t *p = far.in.p;
+        size_t n = be32(p) >> 8;
+        if (far.in.n < 9 + n)
+            return;
+        assert_true(far.frame_n < FRAMES_MAX);
+        far.frames[far.frame_n++] =
+            (struct frame){p[3], p[4], be32(p + 5), n >= 4 ? be32(p + 9) : 0, n};
+        far.body_n += p[3] == NGHTTP2_DATA ? n : 0;
+        buf_consume(&far.in, 9 + n);
+    }
+}
+
+static void far_turn(void *arg)
+{
+    uint8_t p[65536];
+    ssize_t n;
+    int fd =
+        far.listen_fd != -1 ? accept4(far.listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK) : -1;
+    if (fd != -1) {
+        far.conns++;
+        if (far.serve)
+            http_server_adopt(far.rig.server, fd, NULL, NULL);
+        else
+            far.fd = fd;
+    }
+    while (far.fd != -1 && !far.deaf && (n = recv(far.fd, p, sizeof p, MSG_DONTWAIT)) >= 0) {
+        far.eof |= n == 0;
+        if (n == 0)
+            break;
+        far.writes++;
+        buf_add(&far.in, p, (size_t)n);
+    }
+    far_parse();
+}
+
+static void say(const void *p, size_t n)
+{
+    assert_int_equal(send(far.fd, p, n, MSG_NOSIGNAL), n);
+}
+
+static void say_frame(uint8_t type, uint8_t flags, uint32_t id, const void *payload, size_t n)
+{
+    AUTO(buf) struct buf b = BUF_INIT;
+    const uint8_t head[9] = {
+        (uint8_t)(n >> 16),  (uint8_t)(n >> 8),   (uint8_t)n,         type,       flags,
+        (uint8_t)(id >> 24), (uint8_t)(id >> 16), (uint8_t)(id >> 8), (uint8_t)id};
+    buf_add(&b, head, 9);
+    buf_add(&b, payload, n);
+    say(b.p, b.n);
+}
+
+static void say_code(uint8_t type, uint32_t id, uint32_t code)
+{
+    const uint32_t be = htonl(code);
+    say_frame(type, 0, id, &be, 4);
+}
+
+static void say_settings(void)
+{
+    say_frame(NGHTTP2_SETTINGS, 0, 0, "", 0);
+}
+
+static void say_streams_max(uint32_t n)
+{
+    const uint8_t p[6] = {0,         3, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8),
+                          (uint8_t)n};
+    say_frame(NGHTTP2_SETTINGS, 0, 0, p, 6);
+}
+
+static void say_goaway(uint32_t last, uint32_t code, const char *words)
+{
+    AUTO(buf) struct buf b = BUF_INIT;
+    const uint32_t be[2] = {htonl(last), htonl(code)};
+    buf_add(&b, be, 8);
+    buf_add_str(&b, words);
+    say_frame(NGHTTP2_GOAWAY, 0, 0, b.p, b.n);
+}
+
+/* A field that is not indexed; both texts are short. */
+static void add_field(struct buf *b, const char *name, const char *value)
+{
+    buf_add_byte(b, 0);
+    buf_add_byte(b, (uint8_t)strlen(name));
+    buf_add_str(b, name);
+    buf_add_byte(b, (uint8_t)strlen(value));
+    buf_add_str(b, value);
+}
+
+static void say_headers(uint32_t id, const char *status, bool end)
+{
+    AUTO(buf) struct buf b = BUF_INIT;
+    add_field(&b, ":status", status);
+    add_field(&b, "x-a", "1");
+    say_frame(NGHTTP2_HEADERS, end ? 5 : 4, id, b.p, b.n);
+}
+
+static void say_data(uint32_t id, const char *text, bool end)
+{
+    say_frame(NGHTTP2_DATA, end, id, text, strlen(text));
+}
+
+static const struct frame *far_find(uint8_t type, uint32_t id)
+{
+    for (size_t i = far.frame_n; i-- > 0;)
+        if (far.frames[i].type == type && far.frames[i].id == id)
+            return &far.frames[i];
+    return NULL;
+}
+
+static bool has_frame(void *arg)
+{
+    const struct frame *f = arg;
+    return far_find(f->type, f->id) != NULL;
+}
+
+/* Run until such a frame came; return it. */
+static const struct frame *hear(uint8_t type, uint32_t id)
+{
+    struct frame f = {.type = type, .id = id};
+    rig_until(&far.rig, has_frame, &f);
+    return far_find(type, id);
+}
+
+/* ---- calls ------------------------------------------------------------------------------- */
+
+struct call {
+    struct h2_stream s;
+    struct buf body;
+    unsigned headers, drains;
+    bool over;
+    enum err e;
+    char trailer[16];
+    bool cancel_headers, cancel_data, free_headers, free_done, again;
+};
+
+static struct call calls[CALLS_MAX];
+static size_t call_n;
+
+static void free_client(void)
+{
+    struct h2_client *c = far.client;
+    far.client = NULL;
+    h2_client_free(c);
+}
+
+static void on_headers(struct h2_stream *s)
+{
+    struct call *k = CONTAINER_OF(s, struct call, s);
+    k->headers++;
+    if (k->cancel_headers)
+        h2_stream_cancel(s);
+    if (k->free_headers)
+        free_client();
+}
+
+static void on_data(struct h2_stream *s, struct slice data)
+{
+    struct call *k = CONTAINER_OF(s, struct call, s);
+    buf_add_slice(&k->body, data);
+    if (k->cancel_data)
+        h2_stream_cancel(s);
+}
+
+static void on_drain(struct h2_stream *s)
+{
+    CONTAINER_OF(s, struct call, s)->drains++;
+}
+
+static void on_done(struct h2_stream *s, enum err e)
+{
+    struct call *k = CONTAINER_OF(s, struct call, s);
+    struct slice v = h2_stream_header(s, "x-probe-trailer");
+    assert_false(k->over);
+    snprintf(k->trailer, sizeof k->trailer, "%.*s", (int)v.n, (const char *)v.p);
+    k->over = true;
+    k->e = e;
+    assert_true(e == ERR_OK || s->why.text[0] != '\0');
+    if (k->again) {
+        k->again = k->over = false;
+        h2_stream_open(far.client, s, true);
+    }
+    if (k->free_done && far.client != NULL)
+        free_client();
+}
+
+static struct call *call_make(const char *path)
+{
+    assert_true(call_n < CALLS_MAX);
+    struct call *k = &calls[call_n++];
+    buf_fini(&k->body);
+    *k = (struct call){.s = {.method = "POST",
+                             .path = path,
+                             .headers_done = on_headers,
+                             .data = on_data,
+                             .drain = on_drain,
+                             .done = on_done}};
+    return k;
+}
+
+static struct call *call_open(const char *path, bool end)
+{
+    struct call *k = call_make(path);
+    h2_stream_open(far.client, &k->s, end);
+    return k;
+}
+
+static bool call_over(void *arg)
+{
+    return ((struct call *)arg)->over;
+}
+
+static enum err wait_for(struct call *k)
+{
+    rig_until(&far.rig, call_over, k);
+    return k->e;
+}
+
+static bool call_headers(void *arg)
+{
+    return ((struct call *)arg)->headers != 0;
+}
+
+/* ---- setting up -------------------------------------------------------------------------- */
+
+static void on_changed(struct h2_client *c, void *arg, enum h2_client_state state,
+                       const struct why *why)
+{
+    assert_int_equal(h2_client_state(c), state);
+    far.state = state;
+    far.ready += state == H2_CLIENT_READY;
+    far.idle += state == H2_CLIENT_IDLE;
+    if (state == H2_CLIENT_IDLE)
+        far.why = *why;
+}
+
+static bool is_ready(void *arg)
+{
+    return far.state == H2_CLIENT_READY;
+}
+
+static bool is_idle(void *arg)
+{
+    return far.idle != 0;
+}
+
+static bool is_accepted(void *arg)
+{
+    return far.fd != -1;
+}
+
+static struct h2_client_config config(void)
+{
+    return (struct h2_client_config){.host = "127.0.0.1",
+                                     .port = far.port,
+                                     .scheme = "http",
+                                     .authority = "unix:///a b/\xc3\xa4.sock",
+                                     .changed = on_changed};
+}
+
+static void listen_any(void)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof in;
+    far.listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(far.listen_fd, (struct sockaddr *)&in, n), 0);
+    assert_int_equal(listen(far.listen_fd, 16), 0);
+    getsockname(far.listen_fd, (struct sockaddr *)&in, &n);
+    snprintf(far.port, sizeof far.port, "%u", ntohs(in.sin_port));
+}
+
+static void far_connect(const struct h2_client_config *c)
+{
+    far.client = h2_client_new(far.rig.loop, c);
+    h2_client_connect(far.client);
+    assert_int_equal(h2_client_state(far.client), H2_CLIENT_CONNECTING);
+}
+
+static int setup(void **state)
+{
+    far = (struct far){.fd = -1};
+    call_n = 0;
+    app_start(&far.rig);
+    loop_on_round_end(far.rig.loop, far_turn, NULL);
+    listen_any();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    h2_client_free(far.client);
+    for (size_t i = 0; i < CALLS_MAX; i++)
+        buf_fini(&calls[i].body);
+    rig_fini(&far.rig);
+    if (far.fd != -1)
+        close(far.fd);
+    if (far.listen_fd != -1)
+        close(far.listen_fd);
+    buf_fini(&far.in);
+    return 0;
+}
+
+/* Connected to our server. */
+static void start_served(void)
+{
+    struct h2_client_config c = config();
+    far.serve = true;
+    far_connect(&c);
+    rig_until(&far.rig, is_ready, NULL);
+}
+
+/* Connected to the script. */
+static void start_scripted_with(struct h2_client_config c)
+{
+    far_connect(&c);
+    rig_until(&far.rig, is_accepted, NULL);
+    say_settings();
+    rig_until(&far.rig, is_ready, NULL);
+}
+
+static void start_scripted(void)
+{
+    start_scripted_with(config());
+}
+
+/* ---- our server -------------------------------------------------------------------------- */
+
+static void test_echo(void **state)
+{
+    start_served();
+    const struct http_header h[] = {HTTP_HEADER("x-probe", "seen")};
+    struct call *k = call_make("/path?q=1");
+    k->s.headers = h;
+    k->s.n_headers = 1;
+    h2_stream_open(far.client, &k->s, false);
+    h2_stream_send(&k->s, slice_str("one "));
+    h2_stream_send(&k->s, slice_str("two"));
+    assert_int_equal(h2_stream_pending(&k->s), 7);
+    h2_stream_end(&k->s);
+    assert_int_equal(h2_client_streams(far.client), 1);
+    assert_int_equal(wait_for(k), ERR_OK);
+    assert_int_equal(k->s.status, 200);
+    assert_true(buf_has(&k->body, "POST /path?q=1 h2 unix:///a b/\xc3\xa4.sock seen [one two]"));
+    assert_int_equal(h2_client_streams(far.client), 0);
+}
+
+static void test_many_calls(void **state)
+{
+    start_served();
+    for (size_t i = 0; i < 200; i++)
+        call_open("/x", true);
+    for (size_t i = 0; i < 200; i++)
+        assert_int_equal(wait_for(&calls[i]), ERR_OK);
+    assert_int_equal(app.requests, 200);
+}
+
+/* More than all windows, both ways. */
+static void test_large(void **state)
+{
+    start_served();
+    struct call *up = call_open("/slow-body", false), *down;
+    AUTO(buf) struct buf b = BUF_INIT;
+    memset(buf_reserve(&b, 3000000), 'x', 3000000);
+    b.n = 3000000;
+    h2_stream_send(&up->s, buf_slice(&b));
+    h2_stream_end(&up->s);
+    rig_until(&far.rig, app_holds, NULL);
+    while (!up->over) {
+        loop_round(far.rig.loop, clock_now_ms() + 10);
+        if (app.unconsumed != 0 && app.held != NULL)
+            http_stream_consume(app.held, app.unconsumed);
+        app.unconsumed = 0;
+    }
+    assert_int_equal(app.data_bytes, 3000000);
+    app.to_write = 10000000;
+    down = call_open("/stream", true);
+    assert_int_equal(wait_for(down), ERR_OK);
+    assert_int_equal(down->body.n, 10000000);
+}
+
+static bool has_body(void *arg)
+{
+    return ((struct call *)arg)->body.n == 512 * 1024;
+}
+
+/* A stream that holds its window back stalls alone. */
+static void test_held_window(void **state)
+{
+    start_served();
+    app.to_write = 2000000;
+    struct call *k = call_make("/stream");
+    k->s.holds_window = true;
+    h2_stream_open(far.client, &k->s, true);
+    rig_until(&far.rig, has_body, k);
+    assert_int_equal(wait_for(call_open("/x", true)), ERR_OK);
+    assert_int_equal(k->body.n, 512 * 1024);
+    while (!k->over) {
+        size_t n = k->body.n;
+        loop_round(far.rig.loop, clock_now_ms() + 10);
+        h2_stream_consume(&k->s, n == 512 * 1024 ? n : 0);
+        h2_stream_consume(&k->s, k->body.n - n);
+    }
+    assert_int_equal(k->body.n, 2000000);
+}
+
+static void test_cancel(void **state)
+{
+    start_served();
+    struct call *k = call_open("/hold", true);
+    rig_until(&far.rig, app_holds, NULL);
+    h2_stream_cancel(&k->s);
+    h2_stream_cancel(&k->s);
+    rig_until(&far.rig, app_closed_one, NULL);
+    assert_int_equal(app.last_close, HTTP_CLOSE_RESET);
+    /* before it was sent */
+    struct call *early = call_open("/x", false);
+    h2_stream_send(&early->s, slice_str("never"));
+    h2_stream_cancel(&early->s);
+    assert_int_equal(wait_for(call_open("/x", true)), ERR_OK);
+    assert_int_equal(app.requests, 2);
+    /* in callbacks */
+    k = call_make("/x");
+    k->cancel_headers = true;
+    h2_stream_open(far.client, &k->s, true);
+    struct call *d = call_make("/stream");
+    d->cancel_data = true;
+    app.to_write = 1000000;
+    h2_stream_open(far.client, &d->s, true);
+    assert_int_equal(wait_for(call_open("/x", true)), ERR_OK);
+    assert_int_equal(k->headers, 1);
+    assert_false(k->over || d->over);
+    assert_int_equal(h2_client_streams(far.client), 0);
+}
+
+static void test_reset_by_server(void **state)
+{
+    start_served();
+    struct call *k = call_open("/reset", true);
+    assert_int_equal(wait_for(k), ERR_CLOSED);
+    assert_int_equal(k->s.reset_code, NGHTTP2_CANCEL);
+    assert_string_equal(k->s.why.text, "the server reset the stream: CANCEL");
+}
+
+/* The server's polite end: what runs may end, nothing new begins. */
+static void test_server_drains(void **state)
+{
+    start_served();
+    struct call *k = call_open("/hold", true);
+    rig_until(&far.rig, app_holds, NULL);
+    http_server_drain(far.rig.server, NULL, NULL);
+    while (h2_client_takes_streams(far.client))
+        loop_round(far.rig.loop, clock_now_ms() + 10);
+    assert_int_equal(far.state, H2_CLIENT_READY);
+    struct call *late = call_open("/x", true);
+    assert_int_equal(wait_for(late), ERR_BUSY);
+    http_stream_respond_full(app.held, 200, NULL, 0, slice_str("held"));
+    assert_int_equal(wait_for(k), ERR_OK);
+    rig_until(&far.rig, is_idle, NULL);
+    assert_string_equal(far.why.text, "the server closes the connection: NO_ERROR");
+}
+
+static void test_unix_socket(void **state)
+{
+    char path[64];
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    struct h2_client_config c = config();
+    snprintf(path, sizeof path, "/tmp/h2_client_test.%d", (int)getpid());
+    memcpy(un.sun_path, path, strlen(path) + 1);
+    close(far.listen_fd);
+    far.listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(far.listen_fd, (struct sockaddr *)&un, sizeof un), 0);
+    assert_int_equal(listen(far.listen_fd, 4), 0);
+    far.serve = true;
+    c.host = path;
+    c.port = NULL;
+    far_connect(&c);
+    rig_until(&far.rig, is_ready, NULL);
+    assert_int_equal(wait_for(call_open("/x", true)), ERR_OK);
+    unlink(path);
+}
+
+/* ---- connecting -------------------------------------------------------------------------- */
+
+static void test_refused_connection(void **state)
+{
+    struct h2_client_config c = config();
+    char text[80];
+    close(far.listen_fd);
+    far.listen_fd = -1;
+    far_connect(&c);
+    struct call *k = call_open("/x", true);
+    assert_int_equal(wait_for(k), ERR_BUSY);
+    rig_until(&far.rig, is_idle, NULL);
+    snprintf(text, sizeof text, "dial tcp 127.0.0.1:%s: connect: connection refused", far.port);
+    assert_string_equal(far.why.text, text);
+    assert_int_equal(h2_client_state(far.client), H2_CLIENT_IDLE);
+    /* once more, with a server */
+    close(socket(AF_INET, SOCK_STREAM, 0));
+    listen_any();
+    h2_client_free(far.client);
+    far.serve = true;
+    c = config();
+    far_connect(&c);
+    rig_until(&far.rig, is_ready, NULL);
+}
+
+static void test_no_settings(void **state)
+{
+    struct h2_client_config c = config();
+    c.connect_timeout_ms = 30;
+    far_connect(&c);
+    rig_until(&far.rig, is_idle, NULL);
+    assert_non_null(strstr(far.why.text, "no HTTP/2 SETTINGS came within 30 ms"));
+}
+
+static void test_not_http2(void **state)
+{
+    struct h2_client_config c = config();
+    far_connect(&c);
+    rig_until(&far.rig, is_accepted, NULL);
+    say("HTTP/1.1 400 Bad Request\r\n\r\n", 28);
+    rig_until(&far.rig, is_idle, NULL);
+    assert_non_null(strstr(far.why.text, "the server does not speak HTTP/2"));
+}
+
+static void test_free_while_connecting(void **state)
+{
+    struct h2_client_config c = config();
+    far_connect(&c);
+    struct call *k = call_open("/x", true);
+    free_client();
+    assert_int_equal(k->e, ERR_CLOSED);
+    far_connect(&c);
+    rig_until(&far.rig, is_accepted, NULL);
+    free_client();
+}
+
+/* ---- the script -------------------------------------------------------------------------- */
+
+/* Many small requests leave in one write. */
+static void test_one_write(void **state)
+{
+    start_scripted();
+    rig_until(&far.rig, has_frame, &(struct frame){.type = NGHTTP2_SETTINGS, .id = 0});
+    unsigned before = far.writes;
+    for (int i = 0; i < 100; i++) {
+        struct call *k = call_open("/x", false);
+        h2_stream_send(&k->s, slice_str("body"));
+        h2_stream_end(&k->s);
+    }
+    hear(NGHTTP2_DATA, 199);
+    assert_true(far.writes - before <= 2); /* SETTINGS' ack may stand alone */
+}
+
+static void test_half_answer(void **state)
+{
+    start_scripted();
+    struct call *k = call_open("/x", true);
+    hear(NGHTTP2_HEADERS, 1);
+    say_headers(1, "200", false);
+    say_data(1, "half", false);
+    rig_until(&far.rig, call_headers, k);
+    close(far.fd);
+    far.fd = -1;
+    assert_int_equal(wait_for(k), ERR_CLOSED);
+    assert_string_equal(k->s.why.text, far.why.text);
+    assert_non_null(strstr(far.why.text, ": EOF"));
+    assert_true(buf_has(&k->body, "half"));
+    assert_int_equal(far.state, H2_CLIENT_IDLE);
+}
+
+/* What was not sent when the connection was lost may be sent again. */
+static void test_lost_unsent(void **state)
+{
+    start_scripted();
+    struct call *sent = call_open("/x", true);
+    hear(NGHTTP2_HEADERS, 1);
+    say_streams_max(1);
+    for (int i = 0; i < 3; i++)
+        say_frame(NGHTTP2_PING, 0, 0, "12345678", 8);
+    hear(NGHTTP2_PING, 0);
+    struct call *waits = call_open("/x", true);
+    assert_int_equal(h2_client_streams(far.client), 2);
+    close(far.fd);
+    far.fd = -1;
+    assert_int_equal(wait_for(waits), ERR_BUSY);
+    assert_int_equal(wait_for(sent), ERR_CLOSED);
+}
+
+static void test_refused_stream(void **state)
+{
+    start_scripted();
+    struct call *k = call_open("/x", true);
+    hear(NGHTTP2_HEADERS, 1);
+    say_code(NGHTTP2_RST_STREAM, 1, NGHTTP2_REFUSED_STREAM);
+    assert_int_equal(wait_for(k), ERR_BUSY);
+    k = call_open("/x", true);
+    k->again = true;
+    hear(NGHTTP2_HEADERS, 3);
+    say_code(NGHTTP2_RST_STREAM, 3, NGHTTP2_REFUSED_STREAM);
+    hear(NGHTTP2_HEADERS, 5);
+    say_headers(5, "200", true);
+    assert_int_equal(wait_for(k), ERR_OK);
+}
+
+static void test_goaway(void **state)
+{
+    start_scripted();
+    struct call *first = call_open("/x", true), *second = call_open("/x", true);
+    hear(NGHTTP2_HEADERS, 3);
+    say_goaway(1, NGHTTP2_ENHANCE_YOUR_CALM, "too_many_pings\x01");
+    assert_int_equal(wait_for(second), ERR_BUSY);
+    assert_false(h2_client_takes_streams(far.client));
+    assert_false(first->over);
+    say_headers(1, "200", false);
+    say_data(1, "late", true);
+    assert_int_equal(wait_for(first), ERR_OK);
+    rig_until(&far.rig, is_idle, NULL);
+    assert_string_equal(far.why.text, "the server closes the connection: ENHANCE_YOUR_CALM "
+                                      "too_many_pings?");
+}
+
+static void test_ping(void **state)
+{
+    struct h2_client_config c = config();
+    c.ping_ms = 20;
+    c.ping_timeout_ms = 40;
+    start_scripted_with(c);
+    for (int i = 0; i < 100; i++)
+        loop_round(far.rig.loop, 0);
+    assert_null(far_find(NGHTTP2_PING, 0)); /* no stream */
+    struct call *k = call_open("/x", true);
+    const struct frame *f = hear(NGHTTP2_PING, 0);
+    assert_int_equal(f->flags, 0);
+    say_frame(NGHTTP2_PING, 1, 0, "\0\0\0\0\0\0\0", 8);
+    far.frame_n = 0;
+    hear(NGHTTP2_PING, 0);
+    assert_int_equal(far.idle, 0);
+    rig_until(&far.rig, is_idle, NULL);
+    assert_int_equal(k->e, ERR_CLOSED);
+    assert_non_null(strstr(k->s.why.text, "no answer to a PING came within 40 ms"));
+}
+
+static void test_ping_without_streams(void **state)
+{
+    struct h2_client_config c = config();
+    c.ping_ms = 10;
+    c.ping_timeout_ms = 20;
+    c.ping_without_streams = true;
+    start_scripted_with(c);
+    hear(NGHTTP2_PING, 0);
+    rig_until(&far.rig, is_idle, NULL);
+}
+
+/* An answer before the request's end ends both. */
+static void test_early_answer(void **state)
+{
+    start_scripted();
+    struct call *k = call_open("/x", false);
+    hear(NGHTTP2_HEADERS, 1);
+    say_headers(1, "100", false);
+    say_headers(1, "404", true);
+    assert_int_equal(wait_for(k), ERR_OK);
+    assert_int_equal(k->s.status, 404);
+    assert_int_equal(hear(NGHTTP2_RST_STREAM, 1)->code, NGHTTP2_NO_ERROR);
+    h2_stream_send(&k->s, slice_str("ignored"));
+    h2_stream_end(&k->s);
+}
+
+static void test_trailers(void **state)
+{
+    AUTO(buf) struct buf b = BUF_INIT;
+    start_scripted();
+    struct call *k = call_open("/x", true);
+    hear(NGHTTP2_HEADERS, 1);
+    say_headers(1, "200", false);
+    say_data(1, "body", false);
+    add_field(&b, "x-probe-trailer", "end");
+    say_frame(NGHTTP2_HEADERS, 5, 1, b.p, b.n);
+    assert_int_equal(wait_for(k), ERR_OK);
+    assert_string_equal(k->trailer, "end");
+    assert_int_equal(k->headers, 1);
+}
+
+static void test_malformed_answers(void **state)
+{
+    start_scripted();
+    struct call *k = call_open("/x", true);
+    hear(NGHTTP2_HEADERS, 1);
+    say_headers(1, "2x0", true);
+    assert_int_equal(wait_for(k), ERR_MALFORMED);
+    assert_int_equal(h2_client_state(far.client), H2_CLIENT_READY);
+    k = call_open("/x", true);
+    hear(NGHTTP2_HEADERS, 3);
+    say_data(3, "before headers", false);
+    assert_int_equal(wait_for(k), ERR_MALFORMED);
+    assert_string_equal(far.why.text,
+                        "the server broke a rule of HTTP/2: PROTOCOL_ERROR DATA: stream not "
+                        "opened");
+}
+
+static void test_header_flood(void **state)
+{
+    struct h2_client_config c = config();
+    c.headers_max = 1000;
+    start_scripted_with(c);
+    AUTO(buf) struct buf b = BUF_INIT;
+    add_field(&b, ":status", "200");
+    for (int i = 0; i < 100; i++)
+        add_field(&b, "x-flood", "0123456789");
+    struct call *k = call_open("/x", true);
+    hear(NGHTTP2_HEADERS, 1);
+    say_frame(NGHTTP2_HEADERS, 4, 1, b.p, b.n);
+    assert_int_equal(wait_for(k), ERR_TOO_LARGE);
+    assert_string_equal(k->s.why.text, "the answer's headers are above 1000 bytes");
+    hear(NGHTTP2_RST_STREAM, 1);
+    /* the connection is still good, until a block does not end */
+    k = call_open("/x", true);
+    hear(NGHTTP2_HEADERS, 3);
+    say_headers(3, "200", true);
+    assert_int_equal(wait_for(k), ERR_OK);
+    k = call_open("/x", true);
+    hear(NGHTTP2_HEADERS, 5);
+    say_frame(NGHTTP2_HEADERS, 0, 5, "\x88", 1);
+    for (int i = 0; i < 20; i++)
+        say_frame(NGHTTP2_CONTINUATION, 0, 5, "", 0);
+    assert_int_equal(wait_for(k), ERR_MALFORMED);
+    rig_until(&far.rig, is_idle, NULL);
+}
+
+static bool data_came(void *arg)
+{
+    return far.body_n == 65535;
+}
+
+/* The far end's window is full: the rest waits, and drain tells when it went. */
+static void test_window_stall(void **state)
+{
+    static const uint8_t zeros[100000];
+    const uint32_t more = htonl(100000);
+    start_scripted();
+    struct call *k = call_open("/x", false);
+    h2_stream_send(&k->s, slice_make(zeros, sizeof zeros));
+    rig_until(&far.rig, data_came, NULL);
+    assert_int_equal(h2_stream_pending(&k->s), sizeof zeros - 65535);
+    assert_int_equal(k->drains, 0);
+    say_frame(NGHTTP2_WINDOW_UPDATE, 0, 0, &more, 4);
+    say_frame(NGHTTP2_WINDOW_UPDATE, 0, 1, &more, 4);
+    while (k->drains == 0)
+        loop_round(far.rig.loop, clock_now_ms() + 10);
+    assert_int_equal(h2_stream_pending(&k->s), 0);
+    h2_stream_end(&k->s);
+    say_headers(1, "200", true);
+    assert_int_equal(wait_for(k), ERR_OK);
+}
+
+/* More than the server takes at once: the rest waits for its turn. */
+static void test_streams_max(void **state)
+{
+    start_scripted();
+    say_streams_max(1);
+    say_frame(NGHTTP2_PING, 0, 0, "12345678", 8);
+    hear(NGHTTP2_PING, 0);
+    call_open("/x", true);
+    struct call *second = call_open("/x", true);
+    hear(NGHTTP2_HEADERS, 1);
+    assert_null(far_find(NGHTTP2_HEADERS, 3));
+    say_headers(1, "200", true);
+    hear(NGHTTP2_HEADERS, 3);
+    say_headers(3, "200", true);
+    assert_int_equal(wait_for(second), ERR_OK);
+}
+
+static void test_free_in_callbacks(void **state)
+{
+    start_scripted();
+    struct call *k = call_make("/x"), *other = call_open("/x", true);
+    k->free_headers = true;
+    h2_stream_open(far.client, &k->s, false);
+    hear(NGHTTP2_HEADERS, 3);
+    say_headers(3, "200", false);
+    say_data(3, "ignored", true);
+    say_headers(1, "200", true);
+    assert_int_equal(wait_for(k), ERR_CLOSED);
+    assert_int_equal(other->e, ERR_CLOSED);
+    assert_null(far.client);
+    far.fd = -1;
+    far.state = H2_CLIENT_IDLE;
+    far.magic = false;
+    start_scripted();
+    k = call_make("/x");
+    k->free_done = true;
+    h2_stream_open(far.client, &k->s, true);
+    other = call_open("/x", true);
+    far.frame_n = 0;
+    hear(NGHTTP2_HEADERS, 3);
+    close(far.fd);
+    far.fd = -1;
+    assert_int_equal(wait_for(k), ERR_CLOSED);
+    assert_true(other->over);
+    assert_null(far.client);
+}
+
+static bool all_came(void *arg)
+{
+    return far.body_n == 16u << 20;
+}
+
+/* A far end that never reads: what is queued stays with the streams. */
+static void test_deaf_far_end(void **state)
+{
+    AUTO(buf) struct buf b = BUF_INIT;
+    const uint32_t window = htonl(0x7f000000);
+    const int small = 4096;
+    setsockopt(far.listen_fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    start_scripted();
+    say_frame(NGHTTP2_WINDOW_UPDATE, 0, 0, &window, 4);
+    struct call *k = call_open("/x", false);
+    hear(NGHTTP2_HEADERS, 1);
+    say_frame(NGHTTP2_WINDOW_UPDATE, 0, 1, &window, 4);
+    far.deaf = true;
+    memset(buf_reserve(&b, 16u << 20), 0, 16u << 20);
+    b.n = 16u << 20;
+    h2_stream_send(&k->s, buf_slice(&b));
+    for (int i = 0; i < 200; i++)
+        loop_round(far.rig.loop, 0);
+    assert_true(h2_stream_pending(&k->s) != 0);
+    far.deaf = false;
+    while (k->drains == 0)
+        loop_round(far.rig.loop, clock_now_ms() + 10);
+    rig_until(&far.rig, all_came, NULL);
+    h2_stream_cancel(&k->s);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_echo),
+        TEST(test_many_calls),
+        TEST(test_large),
+        TEST(test_held_window),
+        TEST(test_cancel),
+        TEST(test_reset_by_server),
+        TEST(test_server_drains),
+        TEST(test_unix_socket),
+        TEST(test_refused_connection),
+        TEST(test_no_settings),
+        TEST(test_not_http2),
+        TEST(test_free_while_connecting),
+        TEST(test_one_write),
+        TEST(test_half_answer),
+        TEST(test_lost_unsent),
+        TEST(test_refused_stream),
+        TEST(test_goaway),
+        TEST(test_ping),
+        TEST(test_ping_without_streams),
+        TEST(test_early_answer),
+        TEST(test_trailers),
+        TEST(test_malformed_answers),
+        TEST(test_header_flood),
+        TEST(test_window_stall),
+        TEST(test_streams_max),
+        TEST(test_free_in_callbacks),
+        TEST(test_deaf_far_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
