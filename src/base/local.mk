@@ -2,6 +2,7 @@ noinst_LIBRARIES += src/base/libbase.a
 src_base_libbase_a_SOURCES = \
 	src/base/check.h \
 	src/base/crc32c.c src/base/crc32c.h \
+	src/base/duration.c src/base/duration.h \
 	src/base/err.c src/base/err.h \
 	src/base/hashmap.c src/base/hashmap.h \
 	src/base/json_text.c src/base/json_text.h \

@@ -5,7 +5,7 @@
  *   command line > YAML or JSON file > environment > etcd.conf > default
  *
  * The room neither logs nor prints nor exits: what is to be said goes back as notes, an error
- * text and an exit status. Durations are nanoseconds (config/duration.h). Strings are never NULL:
+ * text and an exit status. Durations are nanoseconds (base/duration.h). Strings are never NULL:
  * what is unset is "".
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CONFIG_CONFIG_H
@@ -17,7 +17,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "config/duration.h"
+#include "base/duration.h"
 #include "config/url.h"
 
 #define CONFIG_ENV_FILE_DEFAULT "/etc/etcd/etcd.conf"

@@ -3,7 +3,6 @@ src_config_libconfig_a_SOURCES = \
 	src/config/cluster.c \
 	src/config/config.c src/config/config.h \
 	src/config/derive.c \
-	src/config/duration.c src/config/duration.h \
 	src/config/environ.c \
 	src/config/envfile.c src/config/envfile.h \
 	src/config/file.c src/config/file.h \

@@ -1,13 +1,10 @@
 check_PROGRAMS += \
-	tests/unit/config/duration_test \
 	tests/unit/config/envfile_test \
 	tests/unit/config/etc_test \
 	tests/unit/config/load_test \
 	tests/unit/config/options_test \
 	tests/unit/config/url_test \
 	tests/unit/config/yaml_test
-tests_unit_config_duration_test_SOURCES = tests/unit/config/duration_test.c
-tests_unit_config_duration_test_LDADD = $(LIB_CONFIG) $(LIB_BASE) $(UNIT_LIBS)
 tests_unit_config_envfile_test_SOURCES = tests/unit/config/envfile_test.c
 tests_unit_config_envfile_test_LDADD = $(LIB_CONFIG) $(LIB_BASE) $(UNIT_LIBS)
 tests_unit_config_etc_test_SOURCES = tests/unit/config/etc_test.c

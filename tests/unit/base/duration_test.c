@@ -1,4 +1,4 @@
-/* Tests of config/duration: Go's notation, both ways.
+/* Tests of base/duration: Go's notation, both ways.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "config/duration.h"
+#include "base/duration.h"
 
 static void reads_what_go_reads(void **state)
 {

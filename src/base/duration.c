@@ -1,6 +1,6 @@
-/* config/duration.c -- Go's notation of durations.
+/* base/duration.c -- Go's notation of durations.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "config/duration.h"
+#include "base/duration.h"
 
 static const struct unit {
     const char *name;

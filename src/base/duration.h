@@ -1,9 +1,9 @@
-/* config/duration.h -- spans of time as Go writes them: "100ms", "1h30m", "1.5s", "0".
+/* base/duration.h -- spans of time as Go writes them: "100ms", "1h30m", "1.5s", "0".
  *
  * A span is a signed count of nanoseconds, the unit that configuration files use.
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CONFIG_DURATION_H
-#define CONFIG_DURATION_H
+#ifndef BASE_DURATION_H
+#define BASE_DURATION_H
 
 #include <stdbool.h>
 #include <stdint.h>
