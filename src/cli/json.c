@@ -1,0 +1,156 @@
+/* cli/json.c -- writing JSON as Go does.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "cli/json.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/json_text.h"
+
+/* What JSON allows in a string and Go yet escapes. */
+static void add_escaped(struct buf *b, struct slice s)
+{
+    static const struct {
+        const char *raw, *escaped;
+    } marks[] = {{"<", "\\u003c"},
+                 {">", "\\u003e"},
+                 {"&", "\\u0026"},
+                 {"\xe2\x80\xa8", "\\u2028"},
+                 {"\xe2\x80\xa9", "\\u2029"}};
+    AUTO(buf) struct buf plain = BUF_INIT;
+    json_add_string(&plain, (const char *)s.p, s.n);
+    for (size_t i = 0; i < plain.n;) {
+        struct slice rest = slice_make(plain.p + i, plain.n - i);
+        size_t m = 0;
+        while (m < ARRAY_LEN(marks) && !slice_starts_with(rest, slice_str(marks[m].raw)))
+            m++;
+        if (m < ARRAY_LEN(marks)) {
+            buf_add_str(b, marks[m].escaped);
+            i += strlen(marks[m].raw);
+        } else {
+            buf_add_byte(b, plain.p[i++]);
+        }
+    }
+}
+
+/* The comma and the key before a value. */
+static void begin(struct json *j, const char *key)
+{
+    if (j->comma)
+        buf_add_byte(&j->text, ',');
+    j->comma = true;
+    if (key) {
+        buf_add_byte(&j->text, '"');
+        buf_add_str(&j->text, key);
+        buf_add_str(&j->text, "\":");
+    }
+}
+
+static void open_with(struct json *j, const char *key, char bracket)
+{
+    begin(j, key);
+    buf_add_byte(&j->text, (uint8_t)bracket);
+    j->comma = false;
+}
+
+static void close_with(struct json *j, char bracket)
+{
+    buf_add_byte(&j->text, (uint8_t)bracket);
+    j->comma = true;
+}
+
+void json_open(struct json *j, const char *key)
+{
+    open_with(j, key, '{');
+}
+
+void json_close(struct json *j)
+{
+    close_with(j, '}');
+}
+
+void json_open_array(struct json *j, const char *key)
+{
+    open_with(j, key, '[');
+}
+
+void json_close_array(struct json *j)
+{
+    close_with(j, ']');
+}
+
+void json_text(struct json *j, const char *key, struct slice s)
+{
+    begin(j, key);
+    add_escaped(&j->text, s);
+}
+
+void json_string(struct json *j, const char *key, const char *s)
+{
+    json_text(j, key, slice_str(s));
+}
+
+void json_base64(struct json *j, const char *key, struct slice s)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    begin(j, key);
+    buf_add_byte(&j->text, '"');
+    for (size_t i = 0; i < s.n; i += 3) {
+        size_t left = s.n - i;
+        uint32_t v = (uint32_t)s.p[i] << 16 | (left > 1 ? (uint32_t)s.p[i + 1] << 8 : 0) |
+                     (left > 2 ? (uint32_t)s.p[i + 2] : 0);
+        char out[4] = {digits[v >> 18], digits[v >> 12 & 63], left > 1 ? digits[v >> 6 & 63] : '=',
+                       left > 2 ? digits[v & 63] : '='};
+        buf_add(&j->text, out, sizeof(out));
+    }
+    buf_add_byte(&j->text, '"');
+}
+
+void json_int(struct json *j, const char *key, int64_t v)
+{
+    begin(j, key);
+    buf_addf(&j->text, "%" PRId64, v);
+}
+
+void json_uint(struct json *j, const char *key, uint64_t v)
+{
+    begin(j, key);
+    buf_addf(&j->text, "%" PRIu64, v);
+}
+
+/* The fewest digits that give the same number back; an exponent below 1e-6 and from 1e21 on. */
+void json_float(struct json *j, const char *key, double v)
+{
+    begin(j, key);
+    if (!isfinite(v)) {
+        buf_add_str(&j->text, "null");
+        return;
+    }
+    char e_form[40];
+    int precision = 0;
+    do
+        snprintf(e_form, sizeof(e_form), "%.*e", precision, v);
+    while (strtod(e_form, NULL) != v && ++precision < 17);
+    int exponent = (int)strtol(strchr(e_form, 'e') + 1, NULL, 10);
+    if (v == 0 || (exponent >= -6 && exponent < 21)) {
+        int decimals = precision > exponent ? precision - exponent : 0;
+        buf_addf(&j->text, "%.*f", v == 0 ? 0 : decimals, v);
+        return;
+    }
+    buf_addf(&j->text, "%.*se%s%d", (int)strcspn(e_form, "e"), e_form, exponent > 0 ? "+" : "-",
+             abs(exponent));
+}
+
+void json_bool(struct json *j, const char *key, bool v)
+{
+    begin(j, key);
+    buf_add_str(&j->text, v ? "true" : "false");
+}
+
+void json_null(struct json *j, const char *key)
+{
+    begin(j, key);
+    buf_add_str(&j->text, "null");
+}
