@@ -66,7 +66,9 @@ struct etcd_client *etcd_client_new(const struct etcd_client_config *config,
     c->cfg = cfg;
     c->rng.state = (uint64_t)clock_now_us() ^ (uint64_t)getpid() << 32;
     list_init(&c->readers);
+    list_init(&c->streams);
     endpoints_init(c);
+    attempts_init(c);
     calls_init(c);
     token_init(c, config);
     bool good = cfg.endpoints != NULL
@@ -83,7 +85,9 @@ void etcd_client_free(struct etcd_client *c)
     if (c == NULL)
         return;
     invariant(!c->polling);
+    streams_fini(c);
     calls_fini(c);
+    attempts_fini(c);
     endpoints_fini(c);
     token_fini(c);
     while (!list_is_empty(&c->readers))

@@ -74,6 +74,7 @@ enum { ATTEMPT_HEADERS = GRPC_BASE_HEADERS + 4 };
 struct attempt {
     struct etcd_client *client;
     struct list link;            /* client.waiting */
+    struct deadline pause;       /* it goes on then */
     struct endpoint *endpoint;   /* where it runs; else NULL */
     const struct etcd_method *method;
     size_t at;                   /* only this endpoint; SIZE_MAX: any */
@@ -92,9 +93,16 @@ struct attempt {
     void (*ended)(struct attempt *a, const struct grpc_status *st, const struct etcd_error *error);
 };
 
+void attempts_init(struct etcd_client *c);
+void attempts_fini(struct etcd_client *c);
 void attempt_init(struct attempt *a, struct etcd_client *c, const struct etcd_method *m);
 /* Start it, now or when an endpoint is there. */
 void attempt_go(struct attempt *a);
+/* Start it after a short pause. */
+void attempt_go_later(struct attempt *a);
+/* True if what failed so may be made again. `heard`: a message of an answer had come. */
+bool attempt_is_worth_another(struct attempt *a, const struct grpc_status *st,
+                              const struct etcd_error *e, bool heard);
 /* Stop it, without `ended`. */
 void attempt_stop(struct attempt *a);
 /* Try all that wait. */
@@ -146,7 +154,6 @@ struct etcd_pending {
     struct attempt attempt;
     struct list link; /* client.calls, or client.pool */
     struct deadline deadline;
-    struct deadline pause; /* when to try again */
     unsigned tries;
     struct buf request; /* framed */
     struct arena *arena;
@@ -165,6 +172,29 @@ void calls_init(struct etcd_client *c);
 void calls_fini(struct etcd_client *c);
 /* Append `msg` with its gRPC prefix, and return how long it is without. */
 size_t message_frame(struct buf *to, const ProtobufCMessage *msg);
+
+/* ---- streams ----------------------------------------------------------------------------- */
+
+struct etcd_stream {
+    struct attempt attempt;
+    struct list link; /* client.streams */
+    struct buf kept;  /* framed: all that was sent while nothing is heard */
+    bool last, heard;
+    unsigned tries;
+    struct arena *arena; /* of the message that is told */
+    bool *gone;          /* set when it is freed, for the code that is telling */
+    /* Called in place of `message`, with the bytes; may free the stream. */
+    void (*raw)(void *arg, struct slice msg);
+    void (*message)(void *arg, const void *response);
+    void (*done)(void *arg, const struct etcd_error *error);
+    void *arg;
+};
+
+struct etcd_stream *stream_open(struct etcd_client *c, const struct etcd_method *m,
+                                bool require_leader, void (*raw)(void *arg, struct slice msg),
+                                void (*done)(void *arg, const struct etcd_error *error),
+                                void *arg);
+void streams_fini(struct etcd_client *c);
 
 /* ---- client ------------------------------------------------------------------------------ */
 

@@ -7,4 +7,5 @@ src_client_libclient_a_SOURCES = \
 	src/client/endpoint.c \
 	src/client/error.c \
 	src/client/methods.c \
+	src/client/stream.c \
 	src/client/token.c
