@@ -137,16 +137,26 @@ static void dial_try_next(struct dial *d, const char *step, const char *trouble)
     dial_try_addresses(d);
 }
 
+static const char *handshake_trouble(struct dial *d, int number, struct errno_text *text)
+{
+    const char *trouble = d->ops->trouble != NULL ? d->ops->trouble(d->io) : NULL;
+    *text = errno_text(number);
+    if (trouble != NULL)
+        return trouble;
+    return number != 0 ? text->text : "handshake failed";
+}
+
 static void dial_handshake(struct dial *d)
 {
+    struct errno_text text;
+    errno = 0;
     ssize_t rc = d->ops->handshake != NULL ? d->ops->handshake(d->io) : 1;
     if (rc > 0) {
         dial_end(d);
     } else if (rc == HTTP_IO_WANT_WRITE) {
         event_add(d->write_ev, NULL);
     } else if (rc != HTTP_IO_WANT_READ) {
-        const char *trouble = d->ops->trouble != NULL ? d->ops->trouble(d->io) : NULL;
-        dial_try_next(d, "", trouble != NULL ? trouble : "handshake failed");
+        dial_try_next(d, "", handshake_trouble(d, errno, &text));
     }
 }
 
