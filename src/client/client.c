@@ -67,6 +67,7 @@ struct etcd_client *etcd_client_new(const struct etcd_client_config *config,
     c->rng.state = (uint64_t)clock_now_us() ^ (uint64_t)getpid() << 32;
     list_init(&c->readers);
     list_init(&c->streams);
+    list_init(&c->watchers);
     endpoints_init(c);
     attempts_init(c);
     calls_init(c);
@@ -85,6 +86,7 @@ void etcd_client_free(struct etcd_client *c)
     if (c == NULL)
         return;
     invariant(!c->polling);
+    watchers_fini(c);
     streams_fini(c);
     calls_fini(c);
     attempts_fini(c);

@@ -195,6 +195,7 @@ struct etcd_stream *stream_open(struct etcd_client *c, const struct etcd_method 
                                 void (*done)(void *arg, const struct etcd_error *error),
                                 void *arg);
 void streams_fini(struct etcd_client *c);
+void watchers_fini(struct etcd_client *c);
 
 /* ---- client ------------------------------------------------------------------------------ */
 

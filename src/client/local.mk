@@ -8,4 +8,5 @@ src_client_libclient_a_SOURCES = \
 	src/client/error.c \
 	src/client/methods.c \
 	src/client/stream.c \
-	src/client/token.c
+	src/client/token.c \
+	src/client/watch.c
