@@ -375,6 +375,14 @@ static void test_http1(void **state)
     assert_true(buf_has(&t.body, "[hello]"));
     t.peer.alpn = "http/1.1";
     assert_int_equal(ask_h1("/x"), ERR_OK);
+    t.server.name = "other.test";
+    assert_int_equal(ask_h1("/x"), ERR_CLOSED);
+    assert_non_null(
+        strstr(t.why.text, ": TLS handshake: the certificate is not valid for other.test"));
+    t.server.name = "localhost";
+    t.peer.client_ca = &ca;
+    assert_int_equal(ask_h1("/x"), ERR_CLOSED);
+    assert_non_null(strstr(t.why.text, ": the peer sent a TLS alert: certificate required"));
 }
 
 /* ---- files that are of no use ------------------------------------------------------------ */
