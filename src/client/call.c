@@ -268,6 +268,15 @@ struct waiter {
     struct etcd_error *error;
 };
 
+static struct answer *answer_new(struct arena *a, const ProtobufCMessage *msg)
+{
+    size_t n = msg->descriptor->sizeof_message;
+    struct answer *answer = arena_alloc(a, sizeof *answer + n);
+    memcpy(answer->message, msg, n);
+    answer->arena = a;
+    return answer;
+}
+
 static void on_waited(void *arg, const void *response, const struct etcd_error *error)
 {
     struct waiter *w = arg;
@@ -276,22 +285,16 @@ static void on_waited(void *arg, const void *response, const struct etcd_error *
         *w->error = *error;
         return;
     }
-    struct etcd_pending *p = w->call;
-    size_t n = p->attempt.method->response->sizeof_message;
-    w->answer = arena_alloc(p->arena, sizeof *w->answer + n);
-    memcpy(w->answer->message, response, n);
-    w->answer->arena = p->arena;
-    p->arena = NULL;
+    w->answer = answer_new(w->call->arena, response);
+    w->call->arena = NULL; /* the answer's now */
 }
 
 static void *call_wait(struct etcd_client *c, size_t at, const struct etcd_method *m,
                        const void *request, int64_t timeout_ms, struct etcd_error *ret_error)
 {
     struct waiter w = {.error = ret_error};
-    if (c->polling) {
-        error_set(ret_error, ETCD_FAILED_PRECONDITION, "cannot wait inside a callback");
+    if (!client_may_wait(c, ret_error))
         return NULL;
-    }
     w.call = call_start(c, at, m, request, timeout_ms, on_waited, &w);
     while (!w.over && etcd_client_poll(c, -1))
         ;
@@ -313,6 +316,17 @@ void *etcd_call_at(struct etcd_client *c, size_t endpoint, const struct etcd_met
 {
     invariant(endpoint < c->n_endpoints);
     return call_wait(c, endpoint, m, request, timeout_ms, ret_error);
+}
+
+void *response_dup(const ProtobufCMessage *msg)
+{
+    AUTO(buf) struct buf wire = BUF_INIT;
+    struct arena *a = arena_new();
+    ProtobufCMessage *copy;
+    pb_pack(msg, &wire);
+    enum err e = pb_unpack(msg->descriptor, buf_slice(&wire), a, &copy);
+    invariant(e == ERR_OK);
+    return answer_new(a, copy)->message;
 }
 
 void etcd_response_free(void *response)

@@ -86,6 +86,7 @@ void etcd_client_free(struct etcd_client *c)
     if (c == NULL)
         return;
     invariant(!c->polling);
+    keepers_fini(c);
     watchers_fini(c);
     streams_fini(c);
     calls_fini(c);
@@ -129,6 +130,13 @@ void client_debug(struct etcd_client *c, const char *fmt, ...)
 }
 
 /* ---- the loop ---------------------------------------------------------------------------- */
+
+bool client_may_wait(struct etcd_client *c, struct etcd_error *ret_error)
+{
+    if (c->polling)
+        error_set(ret_error, ETCD_FAILED_PRECONDITION, "cannot wait inside a callback");
+    return !c->polling;
+}
 
 bool etcd_client_poll(struct etcd_client *c, int64_t timeout_ms)
 {

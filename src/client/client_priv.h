@@ -147,6 +147,8 @@ void error_of_status(struct etcd_error *e, const struct grpc_status *st);
 void error_of_deadline(struct etcd_error *e);
 /* True if the server said `which`. */
 bool error_is(const struct etcd_error *e, enum err which);
+/* An error that another try would only meet again. */
+bool error_is_final(const struct etcd_error *e);
 
 /* ---- calls ------------------------------------------------------------------------------- */
 
@@ -170,6 +172,8 @@ struct etcd_pending *call_start(struct etcd_client *c, size_t at, const struct e
                                 void *arg);
 void calls_init(struct etcd_client *c);
 void calls_fini(struct etcd_client *c);
+/* Return a copy, to be freed with etcd_response_free(). */
+void *response_dup(const ProtobufCMessage *msg);
 /* Append `msg` with its gRPC prefix, and return how long it is without. */
 size_t message_frame(struct buf *to, const ProtobufCMessage *msg);
 
@@ -183,19 +187,22 @@ struct etcd_stream {
     unsigned tries;
     struct arena *arena; /* of the message that is told */
     bool *gone;          /* set when it is freed, for the code that is telling */
-    /* Called in place of `message`, with the bytes; may free the stream. */
+    /* In place of `message`, with the bytes. */
     void (*raw)(void *arg, struct slice msg);
     void (*message)(void *arg, const void *response);
     void (*done)(void *arg, const struct etcd_error *error);
     void *arg;
 };
 
+/* With one of `raw` and `message`. */
 struct etcd_stream *stream_open(struct etcd_client *c, const struct etcd_method *m,
                                 bool require_leader, void (*raw)(void *arg, struct slice msg),
+                                void (*message)(void *arg, const void *response),
                                 void (*done)(void *arg, const struct etcd_error *error),
                                 void *arg);
 void streams_fini(struct etcd_client *c);
 void watchers_fini(struct etcd_client *c);
+void keepers_fini(struct etcd_client *c);
 
 /* ---- client ------------------------------------------------------------------------------ */
 
@@ -239,6 +246,8 @@ struct etcd_client {
     struct keepers *keepers;
 };
 
+/* False, and an error, inside of a callback. */
+bool client_may_wait(struct etcd_client *c, struct etcd_error *ret_error);
 void client_debug(struct etcd_client *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 #endif

@@ -113,11 +113,13 @@ static struct etcd_stream *stream_new(struct etcd_client *c, const struct etcd_m
 
 struct etcd_stream *stream_open(struct etcd_client *c, const struct etcd_method *m,
                                 bool require_leader, void (*raw)(void *arg, struct slice msg),
+                                void (*message)(void *arg, const void *response),
                                 void (*done)(void *arg, const struct etcd_error *error), void *arg)
 {
     struct etcd_stream *s = stream_new(c, m, done, arg);
     s->attempt.require_leader = require_leader;
     s->raw = raw;
+    s->message = message;
     attempt_go(&s->attempt);
     return s;
 }

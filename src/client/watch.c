@@ -167,7 +167,7 @@ static void watcher_go(struct etcd_watcher *wr)
         if (wr->pausing)
             return;
         wr->stream = stream_open(wr->client, &etcd_rpc_watch, wr->client->cfg.require_leader,
-                                 on_data, on_done, wr);
+                                 on_data, NULL, on_done, wr);
     }
     if (list_is_empty(&wr->queue)) {
         send_progress(wr);
@@ -397,14 +397,6 @@ static void on_reopen(struct loop_timer *t)
     watcher_go(wr);
 }
 
-/* An error that another try would only meet again. */
-static bool is_final(const struct etcd_error *e)
-{
-    if (e->code == ETCD_OK)
-        return false;
-    return error_is(e, ERR_NO_LEADER) || (e->code != ETCD_UNAVAILABLE && e->code != ETCD_INTERNAL);
-}
-
 static void on_done(void *arg, const struct etcd_error *e)
 {
     struct etcd_watcher *wr = arg;
@@ -412,7 +404,7 @@ static void on_done(void *arg, const struct etcd_error *e)
     client_debug(wr->client, "watch: %s", e->code == ETCD_OK ? "the server ended it" : e->text);
     wr->busy++;
     stream_lost(wr);
-    if (is_final(&copy)) {
+    if (error_is_final(&copy) || error_is(&copy, ERR_NO_LEADER)) {
         struct etcd_watch *w;
         mark_all(&wr->queue);
         while ((w = next_marked(&wr->queue)) != NULL)
