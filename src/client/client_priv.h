@@ -27,6 +27,7 @@
 #include "grpc/client.h"
 #include "grpc/deadline.h"
 #include "loop/loop.h"
+#include "tls/io.h"
 
 /* ---- addresses --------------------------------------------------------------------------- */
 
@@ -48,6 +49,7 @@ struct endpoint {
     struct list link; /* client.retired */
     char *text;       /* as it was given */
     struct endpoint_address address;
+    struct tls_server tls;
     struct h2_client *h2;
     struct loop_timer again; /* connects */
     unsigned failures;       /* connections that could not be made, in a row */
@@ -221,7 +223,9 @@ struct reader {
 
 struct etcd_client {
     struct loop *loop;
-    struct etcd_client_config cfg; /* with the defaults filled in; of its pointers only debug_arg */
+    struct etcd_client_config cfg; /* with the defaults filled in; without endpoints and user */
+    struct arena *strings;         /* of cfg */
+    struct tls_context *tls;       /* NULL: not needed yet */
     struct rng rng;
     atomic_bool interrupted;
     bool polling;   /* within the loop's callbacks */
@@ -246,6 +250,8 @@ struct etcd_client {
     struct keepers *keepers;
 };
 
+/* Make the TLS context, unless it is there. */
+bool client_need_tls(struct etcd_client *c, struct etcd_error *ret_error);
 /* False, and an error, inside of a callback. */
 bool client_may_wait(struct etcd_client *c, struct etcd_error *ret_error);
 void client_debug(struct etcd_client *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
