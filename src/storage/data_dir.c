@@ -150,6 +150,7 @@ static bool exists_in(const char *dir, const char *name)
 /* Recognise what must not be opened: upstream's files, and what upstream would not open either. */
 static enum err check_foreign(const struct data_dir *d, struct why *why)
 {
+    bool has_wal_dir = strcmp(d->wal_path, d->member_path) != 0;
     if (exists(d->member_path) && exists_in(d->path, "proxy"))
         return why_set(why, ERR_INVALID,
                        "invalid datadir. Both member and proxy directories exist.");
@@ -157,8 +158,11 @@ static enum err check_foreign(const struct data_dir *d, struct why *why)
         has_file(d->member_path, "wal", ".wal") || has_file(d->wal_path, "", ".wal"))
         return why_set(why, ERR_FOREIGN_DATA,
                        "'%s' holds the data of another implementation of etcd (member/snap,"
-                       " member/wal), which is left as it is; run: etcdutl import --from %s",
-                       d->path, d->path);
+                       " member/wal), which is left as it is; run: etcdutl import --from %s%s%s"
+                       " - it makes data of this one in their place and keeps them in"
+                       " member.upstream-DATE",
+                       d->path, d->path, has_wal_dir ? " --wal-dir " : "",
+                       has_wal_dir ? d->wal_path : "");
     return ERR_OK;
 }
 
@@ -192,10 +196,17 @@ static bool look_at_member_entry(void *arg, const char *name)
     return true;
 }
 
+/* What `etcdutl import` put aside is the administrator's to remove. */
+static bool is_put_aside(const char *name)
+{
+    static const char prefix[] = "member.upstream-";
+    return strncmp(name, prefix, strlen(prefix)) == 0;
+}
+
 static bool look_at_entry(void *arg, const char *name)
 {
     struct data_dir *d = arg;
-    if (strcmp(name, "member") != 0 && strcmp(name, "lost+found") != 0)
+    if (strcmp(name, "member") != 0 && strcmp(name, "lost+found") != 0 && !is_put_aside(name))
         add_warning(d, "'%s/%s' is not etcd's", d->path, name);
     return true;
 }

@@ -2,8 +2,11 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "storage/kvdb.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "storage/kvdb_priv.h"
 
@@ -372,7 +375,7 @@ static struct kvdb *kvdb_new(const char *path, const struct kvdb_options *o)
         .path = xstrdup(path),
         .vfs = o->vfs ? xstrdup(o->vfs) : NULL,
         .reader_cache_size = o->reader_cache_size ? o->reader_cache_size : READER_CACHE_SIZE,
-        .no_sync = o->no_sync,
+        .no_sync = o->no_sync || o->bulk,
     };
     return db;
 }
@@ -383,7 +386,7 @@ static enum err kvdb_configure(struct kvdb *db, const struct kvdb_options *o, st
     buf_addf(&sql,
              "PRAGMA synchronous=%s;PRAGMA journal_size_limit=%d;PRAGMA wal_autocheckpoint=0;"
              "PRAGMA secure_delete=OFF",
-             o->no_sync ? "OFF" : "NORMAL", WAL_KEEP_SIZE);
+             o->no_sync || o->bulk ? "OFF" : "NORMAL", WAL_KEEP_SIZE);
     enum err e = sql_exec(db->h, buf_cstr(&sql), why);
     if (e == ERR_OK)
         e = kvdb_set_cache(db->h, o->writer_cache_size ? o->writer_cache_size : WRITER_CACHE_SIZE,
@@ -402,6 +405,8 @@ enum err kvdb_open(const char *path, const struct kvdb_options *options, struct 
         e = kvdb_configure(db, options, why);
     if (e == ERR_OK)
         e = sql_schema_open(db->h, &schema, options->create, why);
+    if (e == ERR_OK && options->bulk) /* new pages need no journal; it holds the few old ones */
+        e = sql_exec(db->h, "PRAGMA journal_mode=MEMORY", why);
     if (e == ERR_OK)
         e = sql_prepare(db->h, statement_sql, db->s, S_COUNT_, why);
     if (e != ERR_OK)
@@ -413,6 +418,22 @@ enum err kvdb_open(const char *path, const struct kvdb_options *options, struct 
     *ret_db = db;
     db = NULL;
     return ERR_OK;
+}
+
+static enum err sync_file(const char *path, struct why *why)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    int code = fd == -1 || fsync(fd) == -1 ? errno : 0;
+    if (fd != -1)
+        close(fd);
+    return code == 0 ? ERR_OK : why_set(why, ERR_IO, "sync '%s': %s", path, strerror(code));
+}
+
+enum err kvdb_bulk_end(struct kvdb *db, struct why *why)
+{
+    invariant(!db->in_txn);
+    enum err e = sql_exec(db->h, "PRAGMA journal_mode=WAL", why);
+    return e == ERR_OK ? sync_file(db->place.path, why) : e;
 }
 
 void kvdb_close(struct kvdb *db)

@@ -35,6 +35,7 @@ struct kvdb;
 struct kvdb_options {
     bool create;              /* make the file if it is not there */
     bool no_sync;             /* never sync: a crash of the machine may lose or damage all */
+    bool bulk;                /* the file is new and nobody else's: see kvdb_bulk_end() */
     size_t writer_cache_size; /* bytes of pages the writer keeps; 0: 4 MiB */
     size_t reader_cache_size; /* the same for each reader; 0: 2 MiB */
     const char *vfs;          /* SQLite VFS by name, for tests; NULL: the default one */
@@ -44,6 +45,11 @@ struct kvdb_options {
  * ERR_FOREIGN_DATA, ERR_NEWER_SCHEMA, ERR_DAMAGED, ERR_DISK_FULL or ERR_IO otherwise. */
 MUST_USE enum err kvdb_open(const char *path, const struct kvdb_options *options,
                             struct kvdb **ret_db, struct why *why);
+
+/* After `bulk`, which writes everything once, straight into the file, and does not sync: make the
+ * file one that others open, and sync it. Until then a crash leaves nothing of use. Outside of a
+ * transaction; what was written is durable when this returns, but for the name of the file. */
+MUST_USE enum err kvdb_bulk_end(struct kvdb *db, struct why *why);
 
 /* Close; an open transaction is rolled back. Readers and checkpointers are closed before. */
 void kvdb_close(struct kvdb *db); /* NULL is fine */

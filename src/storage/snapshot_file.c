@@ -77,6 +77,7 @@ static enum err walk_bucket(struct kvdb_reader *r, const char *bucket, bucket_vi
 struct out {
     int fd;
     const struct snapshot_progress *progress;
+    const struct snapshot_filter *filter; /* NULL: every row is written */
     struct buf pending; /* written when there is much of it */
     uint64_t pages;     /* made so far */
     uint64_t written;   /* bytes of the file before `pending` */
@@ -238,6 +239,7 @@ static uint64_t page_write(struct page *p, struct out *o)
 /* levels[0] is the leaf under construction, the others are branches. */
 struct tree {
     struct out *out;
+    const char *bucket;
     struct page levels[LEVELS_MAX];
 };
 
@@ -308,6 +310,9 @@ static uint64_t tree_finish(struct tree *t)
 static bool add_to_tree(void *arg, struct slice key, struct slice value)
 {
     struct tree *t = arg;
+    const struct snapshot_filter *f = t->bucket != key_bucket ? t->out->filter : NULL;
+    if (f != NULL && !f->row(f->arg, t->bucket, key, &value))
+        return true;
     if (key.n == 0 || key.n > BBOLT_KEY_MAX || value.n > BBOLT_VALUE_MAX) {
         out_fail(t->out, key.n == 0 ? ERR_DAMAGED : ERR_TOO_LARGE, "put a row into", 0);
         return false;
@@ -324,6 +329,7 @@ static enum err write_bucket(struct kvdb_reader *r, const char *name, struct out
     struct tree t;
     AUTO(buf) struct buf value = BUF_INIT;
     tree_init(&t, o);
+    t.bucket = name;
     enum err e = walk_bucket(r, name, add_to_tree, &t, o->why);
     if (e == ERR_OK)
         e = o->error;
@@ -373,11 +379,11 @@ static void write_metas(struct out *o, uint64_t root)
     out_pwrite(o, b.p, b.n, 0);
 }
 
-enum err snapshot_file_write(struct kvdb_reader *r, int fd,
-                             const struct snapshot_progress *progress, uint64_t *ret_size,
-                             struct why *why)
+static enum err write_file(struct kvdb_reader *r, int fd, const struct snapshot_progress *progress,
+                           const struct snapshot_filter *filter, uint64_t *ret_size,
+                           struct why *why)
 {
-    struct out o = {.fd = fd, .progress = progress, .pages = 2, .why = why};
+    struct out o = {.fd = fd, .progress = progress, .filter = filter, .pages = 2, .why = why};
     struct tree root;
     o.written = o.pages * SNAPSHOT_PAGE_SIZE; /* the metas come last */
     tree_init(&root, &o);
@@ -394,6 +400,20 @@ enum err snapshot_file_write(struct kvdb_reader *r, int fd,
     tree_fini(&root);
     buf_fini(&o.pending);
     return e;
+}
+
+enum err snapshot_file_write(struct kvdb_reader *r, int fd,
+                             const struct snapshot_progress *progress, uint64_t *ret_size,
+                             struct why *why)
+{
+    return write_file(r, fd, progress, NULL, ret_size, why);
+}
+
+enum err snapshot_file_write_filtered(struct kvdb_reader *r, int fd,
+                                      const struct snapshot_filter *filter, uint64_t *ret_size,
+                                      struct why *why)
+{
+    return write_file(r, fd, NULL, filter, ret_size, why);
 }
 
 /* ---- spool and digest ----------------------------------------------------------------------- */

@@ -37,6 +37,16 @@ MUST_USE enum err snapshot_file_write(struct kvdb_reader *r, int fd,
                                       const struct snapshot_progress *progress,
                                       uint64_t *ret_size, struct why *why);
 
+/* The same with a say in the rows of the small buckets: `row` returns false to leave one out, and may
+ * replace its value by one that it lends until the next call. */
+struct snapshot_filter {
+    bool (*row)(void *arg, const char *bucket, struct slice key, struct slice *value);
+    void *arg;
+};
+MUST_USE enum err snapshot_file_write_filtered(struct kvdb_reader *r, int fd,
+                                               const struct snapshot_filter *filter,
+                                               uint64_t *ret_size, struct why *why);
+
 /* Compute the SHA-256 of the first `size` bytes of `fd`. */
 MUST_USE enum err snapshot_file_digest(int fd, uint64_t size,
                                        uint8_t ret_digest[SNAPSHOT_DIGEST_SIZE], struct why *why);

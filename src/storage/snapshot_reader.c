@@ -154,6 +154,11 @@ void snapshot_reader_close(struct snapshot_reader *r)
     free(r);
 }
 
+uint64_t snapshot_reader_size(const struct snapshot_reader *r)
+{
+    return r->pages * r->page_size;
+}
+
 enum snapshot_digest snapshot_reader_digest(const struct snapshot_reader *r)
 {
     uint8_t digest[SNAPSHOT_DIGEST_SIZE];

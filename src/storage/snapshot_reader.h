@@ -31,6 +31,9 @@ static inline void snapshot_reader_auto(struct snapshot_reader **r)
     snapshot_reader_close(*r);
 }
 
+/* Return how many bytes of the file are in use by the database: its pages up to the last one. */
+uint64_t snapshot_reader_size(const struct snapshot_reader *r);
+
 /* Read all bytes and compare with the SHA-256 behind them. */
 enum snapshot_digest snapshot_reader_digest(const struct snapshot_reader *r);
 
