@@ -1,0 +1,121 @@
+/* upstream/files.c -- see files.h.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "upstream/files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { WALK_FDS = 16 };
+
+enum err file_fail(struct why *why, const char *doing, const char *path, int code)
+{
+    bool is_full = code == ENOSPC || code == EDQUOT || code == EFBIG;
+    enum err e = is_full ? ERR_DISK_FULL : code == ENOENT ? ERR_NOT_FOUND : ERR_IO;
+    return why_set(why, e, "%s %s: %s", doing, path, strerror(code));
+}
+
+enum err file_read(const char *path, size_t max, struct buf *ret, struct why *why)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd == -1)
+        return file_fail(why, "open", path, errno);
+    enum err e = ERR_OK;
+    for (ssize_t n = 1; e == ERR_OK && n != 0;) {
+        enum { PART = 64 * 1024 };
+        n = read(fd, buf_reserve(ret, PART), PART);
+        if (n == -1 && errno == EINTR)
+            continue;
+        if (n == -1)
+            e = file_fail(why, "read", path, errno);
+        else if (ret->n + (size_t)n > max)
+            e = why_set(why, ERR_TOO_LARGE, "'%s' has more than %zu bytes", path, max);
+        else
+            ret->n += (size_t)n;
+    }
+    close(fd);
+    return e;
+}
+
+enum err file_write(int fd, const char *path, struct slice bytes, struct why *why)
+{
+    while (bytes.n != 0) {
+        ssize_t n = write(fd, bytes.p, bytes.n);
+        if (n == -1 && errno == EINTR)
+            continue;
+        if (n == -1)
+            return file_fail(why, "write", path, errno);
+        bytes = slice_make(bytes.p + n, bytes.n - (size_t)n);
+    }
+    return ERR_OK;
+}
+
+enum err file_create(const char *path, struct slice bytes, struct why *why)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd == -1)
+        return file_fail(why, "create", path, errno);
+    enum err e = file_write(fd, path, bytes, why);
+    if (e == ERR_OK && fsync(fd) == -1)
+        e = file_fail(why, "sync", path, errno);
+    close(fd);
+    return e;
+}
+
+enum err dirs_make(const char *path, struct why *why)
+{
+    AUTO(buf) struct buf part = BUF_INIT;
+    for (const char *p = path; *p != '\0';) {
+        const char *slash = strchr(p + 1, '/');
+        p = slash ? slash : p + strlen(p);
+        buf_clear(&part);
+        buf_add(&part, path, (size_t)(p - path));
+        if (mkdir(buf_cstr(&part), 0700) == -1 && errno != EEXIST)
+            return file_fail(why, "create directory", buf_cstr(&part), errno);
+    }
+    return ERR_OK;
+}
+
+enum err path_sync(const char *path, struct why *why)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd == -1)
+        return file_fail(why, "open", path, errno);
+    enum err e = fsync(fd) == -1 ? file_fail(why, "sync", path, errno) : ERR_OK;
+    close(fd);
+    return e;
+}
+
+bool dir_is_empty(const char *path, const char *except)
+{
+    DIR *d = opendir(path);
+    if (d == NULL)
+        return errno == ENOENT;
+    struct dirent *ent;
+    bool is_empty = true;
+    while (is_empty && (ent = readdir(d)) != NULL)
+        is_empty = strcmp(ent->d_name, ".") == 0 || strcmp(ent->d_name, "..") == 0 ||
+                   strcmp(ent->d_name, "lost+found") == 0 ||
+                   (except != NULL && strcmp(ent->d_name, except) == 0);
+    closedir(d);
+    return is_empty;
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+    (void)st;
+    (void)kind;
+    (void)at;
+    (void)remove(path);
+    return 0;
+}
+
+void dir_remove(const char *path)
+{
+    (void)nftw(path, remove_one, WALK_FDS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
