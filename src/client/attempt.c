@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "client/client_priv.h"
 
+enum { PAUSE_MS = 25 }; /* give or take a tenth */
+
 static void on_rpc_done(struct grpc_rpc *r, const struct grpc_status *st)
 {
     struct attempt *a = CONTAINER_OF(r, struct attempt, rpc);
@@ -15,7 +17,7 @@ void attempt_init(struct attempt *a, struct etcd_client *c, const struct etcd_me
     a->client = c;
     a->method = m;
     a->at = SIZE_MAX;
-    a->deadline = DEADLINE_NONE;
+    a->deadline = a->pause.at = DEADLINE_NONE;
     list_init(&a->link);
     a->rpc.path = m->path;
     a->rpc.headers = a->headers;
@@ -74,9 +76,29 @@ void attempt_go(struct attempt *a)
     a->started(a);
 }
 
+void attempt_go_later(struct attempt *a)
+{
+    struct etcd_client *c = a->client;
+    msec pause = PAUSE_MS * 9 / 10 + (msec)rng_below(&c->rng, PAUSE_MS / 5);
+    deadlines_add(&c->pauses, &a->pause, loop_now(c->loop) + pause);
+}
+
+bool attempt_is_worth_another(struct attempt *a, const struct grpc_status *st,
+                              const struct etcd_error *e, bool heard)
+{
+    if (heard)
+        return false;
+    if (st->not_begun || token_is_to_blame(a, e))
+        return true;
+    if (error_is(e, ERR_NOT_SUPPORTED_FOR_LEARNER) && a->client->n_endpoints > 1)
+        return a->at == SIZE_MAX;
+    return a->method->repeatable && e->code == ETCD_UNAVAILABLE;
+}
+
 void attempt_stop(struct attempt *a)
 {
     list_unlink(&a->link);
+    deadlines_remove(&a->client->pauses, &a->pause);
     if (a->endpoint != NULL) {
         grpc_rpc_cancel(&a->rpc);
         endpoint_release(a->endpoint);
@@ -111,4 +133,20 @@ void attempts_fail(struct etcd_client *c, const struct etcd_error *error)
         else
             a->ended(a, NULL, error);
     }
+}
+
+static void on_pause_over(struct deadline *d)
+{
+    attempt_go(CONTAINER_OF(d, struct attempt, pause));
+}
+
+void attempts_init(struct etcd_client *c)
+{
+    list_init(&c->waiting);
+    deadlines_init(&c->pauses, c->loop, on_pause_over);
+}
+
+void attempts_fini(struct etcd_client *c)
+{
+    deadlines_fini(&c->pauses);
 }

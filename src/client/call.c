@@ -16,7 +16,6 @@
 
 enum {
     TRIES_MAX = 100,
-    PAUSE_MS = 25,
     POOL_MAX = 1024,
     REQUEST_KEEP_MAX = 64 * 1024, /* a larger buffer does not go to the pool */
 };
@@ -50,7 +49,6 @@ static void call_recycle(struct etcd_pending *p)
     struct etcd_client *c = p->attempt.client;
     attempt_stop(&p->attempt);
     deadlines_remove(&c->deadlines, &p->deadline);
-    deadlines_remove(&c->pauses, &p->pause);
     if (c->pool_n >= POOL_MAX || p->request.cap > REQUEST_KEEP_MAX) {
         call_free(p);
         return;
@@ -68,7 +66,6 @@ static void call_end(struct etcd_pending *p, const struct etcd_error *error)
 {
     struct etcd_client *c = p->attempt.client;
     deadlines_remove(&c->deadlines, &p->deadline);
-    deadlines_remove(&c->pauses, &p->pause);
     p->done(p->arg, error == NULL ? p->response : NULL, error);
     call_recycle(p);
 }
@@ -91,29 +88,14 @@ static void on_message(struct grpc_rpc *r, struct slice msg)
     p->broken = pb_unpack(p->attempt.method->response, msg, p->arena, &p->response) != ERR_OK;
 }
 
-static bool is_worth_another(struct etcd_pending *p, const struct grpc_status *st,
-                             const struct etcd_error *e)
-{
-    struct attempt *a = &p->attempt;
-    if (p->tries >= TRIES_MAX)
-        return false;
-    if (st->not_begun || token_is_to_blame(a, e))
-        return true;
-    if (error_is(e, ERR_NOT_SUPPORTED_FOR_LEARNER) && a->client->n_endpoints > 1)
-        return a->at == SIZE_MAX;
-    return a->method->repeatable && e->code == ETCD_UNAVAILABLE;
-}
-
 static void try_again(struct etcd_pending *p, const struct grpc_status *st)
 {
     struct etcd_client *c = p->attempt.client;
     bool round_is_over = p->tries % (c->n_endpoints / 2 + 1) == 0;
-    if (!round_is_over || (st->not_begun && p->tries == 1)) {
+    if (!round_is_over || (st->not_begun && p->tries == 1))
         attempt_go(&p->attempt);
-        return;
-    }
-    msec pause = PAUSE_MS * 9 / 10 + (msec)rng_below(&c->rng, PAUSE_MS / 5);
-    deadlines_add(&c->pauses, &p->pause, loop_now(c->loop) + pause);
+    else
+        attempt_go_later(&p->attempt);
 }
 
 static void on_ended(struct attempt *a, const struct grpc_status *st,
@@ -132,7 +114,7 @@ static void on_ended(struct attempt *a, const struct grpc_status *st,
     } else {
         error_of_status(&e, st);
         client_debug(a->client, "%s: try %u: %s", a->method->path, p->tries, e.text);
-        if (is_worth_another(p, st, &e))
+        if (p->tries < TRIES_MAX && attempt_is_worth_another(a, st, &e, false))
             try_again(p, st);
         else
             call_end(p, &e);
@@ -146,11 +128,6 @@ static void on_deadline(struct deadline *d)
     attempt_stop(&p->attempt);
     error_of_deadline(&e);
     call_end(p, &e);
-}
-
-static void on_pause_over(struct deadline *d)
-{
-    attempt_go(&CONTAINER_OF(d, struct etcd_pending, pause)->attempt);
 }
 
 /* ---- requests that are too large ------------------------------------------------------------ */
@@ -200,7 +177,7 @@ struct etcd_pending *call_start(struct etcd_client *c, size_t at, const struct e
     p->attempt.rpc.message = on_message;
     p->attempt.started = on_started;
     p->attempt.ended = on_ended;
-    p->deadline.at = p->pause.at = DEADLINE_NONE;
+    p->deadline.at = DEADLINE_NONE;
     p->tries = 0;
     p->broken = false;
     p->response = NULL;
@@ -249,13 +226,11 @@ void etcd_call_cancel(struct etcd_pending *p)
 
 void calls_init(struct etcd_client *c)
 {
-    list_init(&c->waiting);
     list_init(&c->calls);
     list_init(&c->pool);
     list_init(&c->refused);
     loop_task_init(&c->refuse, on_refuse);
     deadlines_init(&c->deadlines, c->loop, on_deadline);
-    deadlines_init(&c->pauses, c->loop, on_pause_over);
 }
 
 static void free_all(struct list *calls)
@@ -275,7 +250,6 @@ void calls_fini(struct etcd_client *c)
     free_all(&c->pool);
     loop_task_cancel(&c->refuse);
     deadlines_fini(&c->deadlines);
-    deadlines_fini(&c->pauses);
 }
 
 /* ---- waiting ----------------------------------------------------------------------------- */
@@ -294,6 +268,15 @@ struct waiter {
     struct etcd_error *error;
 };
 
+static struct answer *answer_new(struct arena *a, const ProtobufCMessage *msg)
+{
+    size_t n = msg->descriptor->sizeof_message;
+    struct answer *answer = arena_alloc(a, sizeof *answer + n);
+    memcpy(answer->message, msg, n);
+    answer->arena = a;
+    return answer;
+}
+
 static void on_waited(void *arg, const void *response, const struct etcd_error *error)
 {
     struct waiter *w = arg;
@@ -302,22 +285,16 @@ static void on_waited(void *arg, const void *response, const struct etcd_error *
         *w->error = *error;
         return;
     }
-    struct etcd_pending *p = w->call;
-    size_t n = p->attempt.method->response->sizeof_message;
-    w->answer = arena_alloc(p->arena, sizeof *w->answer + n);
-    memcpy(w->answer->message, response, n);
-    w->answer->arena = p->arena;
-    p->arena = NULL;
+    w->answer = answer_new(w->call->arena, response);
+    w->call->arena = NULL; /* the answer's now */
 }
 
 static void *call_wait(struct etcd_client *c, size_t at, const struct etcd_method *m,
                        const void *request, int64_t timeout_ms, struct etcd_error *ret_error)
 {
     struct waiter w = {.error = ret_error};
-    if (c->polling) {
-        error_set(ret_error, ETCD_FAILED_PRECONDITION, "cannot wait inside a callback");
+    if (!client_may_wait(c, ret_error))
         return NULL;
-    }
     w.call = call_start(c, at, m, request, timeout_ms, on_waited, &w);
     while (!w.over && etcd_client_poll(c, -1))
         ;
@@ -339,6 +316,17 @@ void *etcd_call_at(struct etcd_client *c, size_t endpoint, const struct etcd_met
 {
     invariant(endpoint < c->n_endpoints);
     return call_wait(c, endpoint, m, request, timeout_ms, ret_error);
+}
+
+void *response_dup(const ProtobufCMessage *msg)
+{
+    AUTO(buf) struct buf wire = BUF_INIT;
+    struct arena *a = arena_new();
+    ProtobufCMessage *copy;
+    pb_pack(msg, &wire);
+    enum err e = pb_unpack(msg->descriptor, buf_slice(&wire), a, &copy);
+    invariant(e == ERR_OK);
+    return answer_new(a, copy)->message;
 }
 
 void etcd_response_free(void *response)

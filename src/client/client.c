@@ -36,6 +36,25 @@ static void fill_in(struct etcd_client_config *cfg)
     cfg->tls |= cfg->cert_file != NULL || cfg->key_file != NULL || cfg->ca_file != NULL;
 }
 
+/* The files are looked at now: what is wrong with them is better said before the first call. */
+bool client_need_tls(struct etcd_client *c, struct etcd_error *ret_error)
+{
+    if (c->tls != NULL)
+        return true;
+    const struct tls_config config = {
+        .cert_file = c->cfg.cert_file,
+        .key_file = c->cfg.key_file,
+        .ca_file = c->cfg.ca_file,
+        .skip_verify = c->cfg.insecure_skip_verify,
+        .alpn = "h2",
+    };
+    struct why why;
+    if (tls_context_new(&config, &c->tls, &why) == ERR_OK)
+        return true;
+    error_set(ret_error, ETCD_INVALID_ARGUMENT, "%s", why.text);
+    return false;
+}
+
 static bool check(const struct etcd_client_config *cfg, struct etcd_error *ret_error)
 {
     bool has_user = cfg->user != NULL && cfg->user[0] != '\0';
@@ -52,6 +71,23 @@ static bool check(const struct etcd_client_config *cfg, struct etcd_error *ret_e
     return false;
 }
 
+static const char *keep(struct etcd_client *c, const char *s)
+{
+    return s != NULL && s[0] != '\0' ? arena_strdup(c->strings, s) : NULL;
+}
+
+static void keep_config(struct etcd_client *c, const struct etcd_client_config *cfg)
+{
+    c->strings = arena_new();
+    c->cfg = *cfg;
+    c->cfg.endpoints = NULL;
+    c->cfg.user = c->cfg.password = c->cfg.token = NULL;
+    c->cfg.cert_file = keep(c, cfg->cert_file);
+    c->cfg.key_file = keep(c, cfg->key_file);
+    c->cfg.ca_file = keep(c, cfg->ca_file);
+    c->cfg.server_name = keep(c, cfg->server_name);
+}
+
 struct etcd_client *etcd_client_new(const struct etcd_client_config *config,
                                     struct etcd_error *ret_error)
 {
@@ -63,15 +99,19 @@ struct etcd_client *etcd_client_new(const struct etcd_client_config *config,
 
     struct etcd_client *c = xcalloc(1, sizeof *c);
     c->loop = loop_new();
-    c->cfg = cfg;
+    keep_config(c, &cfg);
     c->rng.state = (uint64_t)clock_now_us() ^ (uint64_t)getpid() << 32;
     list_init(&c->readers);
+    list_init(&c->streams);
+    list_init(&c->watchers);
     endpoints_init(c);
+    attempts_init(c);
     calls_init(c);
     token_init(c, config);
-    bool good = cfg.endpoints != NULL
-                    ? endpoints_set(c, cfg.endpoints, cfg.n_endpoints, ret_error)
-                    : endpoints_set(c, here, ARRAY_LEN(here), ret_error);
+    bool good = (!c->cfg.tls || client_need_tls(c, ret_error)) &&
+                (cfg.endpoints != NULL
+                     ? endpoints_set(c, cfg.endpoints, cfg.n_endpoints, ret_error)
+                     : endpoints_set(c, here, ARRAY_LEN(here), ret_error));
     if (good)
         return c;
     etcd_client_free(c);
@@ -83,13 +123,19 @@ void etcd_client_free(struct etcd_client *c)
     if (c == NULL)
         return;
     invariant(!c->polling);
+    keepers_fini(c);
+    watchers_fini(c);
+    streams_fini(c);
     calls_fini(c);
+    attempts_fini(c);
     endpoints_fini(c);
     token_fini(c);
     while (!list_is_empty(&c->readers))
         etcd_client_on_readable(c, LIST_ENTRY(c->readers.next, struct reader, link)->fd, NULL,
                                 NULL);
+    tls_context_free(c->tls);
     loop_free(c->loop);
+    arena_free(c->strings);
     free(c);
 }
 
@@ -123,6 +169,13 @@ void client_debug(struct etcd_client *c, const char *fmt, ...)
 }
 
 /* ---- the loop ---------------------------------------------------------------------------- */
+
+bool client_may_wait(struct etcd_client *c, struct etcd_error *ret_error)
+{
+    if (c->polling)
+        error_set(ret_error, ETCD_FAILED_PRECONDITION, "cannot wait inside a callback");
+    return !c->polling;
+}
 
 bool etcd_client_poll(struct etcd_client *c, int64_t timeout_ms)
 {

@@ -27,6 +27,7 @@
 #include "grpc/client.h"
 #include "grpc/deadline.h"
 #include "loop/loop.h"
+#include "tls/io.h"
 
 /* ---- addresses --------------------------------------------------------------------------- */
 
@@ -48,6 +49,7 @@ struct endpoint {
     struct list link; /* client.retired */
     char *text;       /* as it was given */
     struct endpoint_address address;
+    struct tls_server tls;
     struct h2_client *h2;
     struct loop_timer again; /* connects */
     unsigned failures;       /* connections that could not be made, in a row */
@@ -74,6 +76,7 @@ enum { ATTEMPT_HEADERS = GRPC_BASE_HEADERS + 4 };
 struct attempt {
     struct etcd_client *client;
     struct list link;            /* client.waiting */
+    struct deadline pause;       /* it goes on then */
     struct endpoint *endpoint;   /* where it runs; else NULL */
     const struct etcd_method *method;
     size_t at;                   /* only this endpoint; SIZE_MAX: any */
@@ -92,9 +95,16 @@ struct attempt {
     void (*ended)(struct attempt *a, const struct grpc_status *st, const struct etcd_error *error);
 };
 
+void attempts_init(struct etcd_client *c);
+void attempts_fini(struct etcd_client *c);
 void attempt_init(struct attempt *a, struct etcd_client *c, const struct etcd_method *m);
 /* Start it, now or when an endpoint is there. */
 void attempt_go(struct attempt *a);
+/* Start it after a short pause. */
+void attempt_go_later(struct attempt *a);
+/* True if what failed so may be made again. `heard`: a message of an answer had come. */
+bool attempt_is_worth_another(struct attempt *a, const struct grpc_status *st,
+                              const struct etcd_error *e, bool heard);
 /* Stop it, without `ended`. */
 void attempt_stop(struct attempt *a);
 /* Try all that wait. */
@@ -139,6 +149,8 @@ void error_of_status(struct etcd_error *e, const struct grpc_status *st);
 void error_of_deadline(struct etcd_error *e);
 /* True if the server said `which`. */
 bool error_is(const struct etcd_error *e, enum err which);
+/* An error that another try would only meet again. */
+bool error_is_final(const struct etcd_error *e);
 
 /* ---- calls ------------------------------------------------------------------------------- */
 
@@ -146,7 +158,6 @@ struct etcd_pending {
     struct attempt attempt;
     struct list link; /* client.calls, or client.pool */
     struct deadline deadline;
-    struct deadline pause; /* when to try again */
     unsigned tries;
     struct buf request; /* framed */
     struct arena *arena;
@@ -163,8 +174,37 @@ struct etcd_pending *call_start(struct etcd_client *c, size_t at, const struct e
                                 void *arg);
 void calls_init(struct etcd_client *c);
 void calls_fini(struct etcd_client *c);
+/* Return a copy, to be freed with etcd_response_free(). */
+void *response_dup(const ProtobufCMessage *msg);
 /* Append `msg` with its gRPC prefix, and return how long it is without. */
 size_t message_frame(struct buf *to, const ProtobufCMessage *msg);
+
+/* ---- streams ----------------------------------------------------------------------------- */
+
+struct etcd_stream {
+    struct attempt attempt;
+    struct list link; /* client.streams */
+    struct buf kept;  /* framed: all that was sent while nothing is heard */
+    bool last, heard;
+    unsigned tries;
+    struct arena *arena; /* of the message that is told */
+    bool *gone;          /* set when it is freed, for the code that is telling */
+    /* In place of `message`, with the bytes. */
+    void (*raw)(void *arg, struct slice msg);
+    void (*message)(void *arg, const void *response);
+    void (*done)(void *arg, const struct etcd_error *error);
+    void *arg;
+};
+
+/* With one of `raw` and `message`. */
+struct etcd_stream *stream_open(struct etcd_client *c, const struct etcd_method *m,
+                                bool require_leader, void (*raw)(void *arg, struct slice msg),
+                                void (*message)(void *arg, const void *response),
+                                void (*done)(void *arg, const struct etcd_error *error),
+                                void *arg);
+void streams_fini(struct etcd_client *c);
+void watchers_fini(struct etcd_client *c);
+void keepers_fini(struct etcd_client *c);
 
 /* ---- client ------------------------------------------------------------------------------ */
 
@@ -183,7 +223,9 @@ struct reader {
 
 struct etcd_client {
     struct loop *loop;
-    struct etcd_client_config cfg; /* with the defaults filled in; of its pointers only debug_arg */
+    struct etcd_client_config cfg; /* with the defaults filled in; without endpoints and user */
+    struct arena *strings;         /* of cfg */
+    struct tls_context *tls;       /* NULL: not needed yet */
     struct rng rng;
     atomic_bool interrupted;
     bool polling;   /* within the loop's callbacks */
@@ -208,6 +250,10 @@ struct etcd_client {
     struct keepers *keepers;
 };
 
+/* Make the TLS context, unless it is there. */
+bool client_need_tls(struct etcd_client *c, struct etcd_error *ret_error);
+/* False, and an error, inside of a callback. */
+bool client_may_wait(struct etcd_client *c, struct etcd_error *ret_error);
 void client_debug(struct etcd_client *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 #endif

@@ -31,11 +31,16 @@ static struct h2_client *connection_new(struct endpoint *e)
     struct etcd_client *c = e->client;
     bool tls = uses_tls(c, &e->address);
     msec ping = c->cfg.keepalive_time_ms;
+    const char *host = e->address.port != NULL ? e->address.host : e->address.authority;
+    e->tls.context = c->tls;
+    e->tls.name = c->cfg.server_name != NULL ? c->cfg.server_name : host;
     const struct h2_client_config config = {
         .host = e->address.host,
         .port = e->address.port,
         .scheme = tls ? "https" : "http",
         .authority = e->address.authority,
+        .ops = tls ? &tls_client_io : NULL,
+        .io_arg = &e->tls,
         .connect_timeout_ms = c->cfg.dial_timeout_ms,
         .ping_ms = ping < 0 ? 0 : ping < PING_MIN_MS ? PING_MIN_MS : ping,
         .ping_timeout_ms = c->cfg.keepalive_timeout_ms,
@@ -218,8 +223,8 @@ static struct endpoint *take_old(struct endpoint **old, size_t n, const char *te
     return NULL;
 }
 
-static bool addresses_parse(const char *const *texts, size_t n, struct endpoint_address *ret,
-                            struct etcd_error *ret_error)
+static bool addresses_parse(struct etcd_client *c, const char *const *texts, size_t n,
+                            struct endpoint_address *ret, struct etcd_error *ret_error)
 {
     if (n == 0 || n > ETCD_ENDPOINTS_MAX) {
         error_set(ret_error, ETCD_INVALID_ARGUMENT,
@@ -227,10 +232,11 @@ static bool addresses_parse(const char *const *texts, size_t n, struct endpoint_
         return false;
     }
     for (size_t i = 0; i < n; i++) {
-        if (endpoint_address_parse(texts[i], &ret[i], ret_error))
+        bool good = endpoint_address_parse(texts[i], &ret[i], ret_error);
+        if (good && (!uses_tls(c, &ret[i]) || client_need_tls(c, ret_error)))
             continue;
-        while (i-- > 0)
-            endpoint_address_fini(&ret[i]);
+        for (size_t j = 0; j <= i; j++)
+            endpoint_address_fini(&ret[j]);
         return false;
     }
     return true;
@@ -240,7 +246,7 @@ bool endpoints_set(struct etcd_client *c, const char *const *texts, size_t n,
                    struct etcd_error *ret_error)
 {
     struct endpoint_address addresses[ETCD_ENDPOINTS_MAX];
-    if (!addresses_parse(texts, n, addresses, ret_error))
+    if (!addresses_parse(c, texts, n, addresses, ret_error))
         return false;
     struct endpoint **old = c->endpoints;
     size_t n_old = c->n_endpoints;

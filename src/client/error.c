@@ -50,3 +50,8 @@ bool error_is(const struct etcd_error *e, enum err which)
 {
     return e->from_server && strcmp(e->text, err_text(which)) == 0;
 }
+
+bool error_is_final(const struct etcd_error *e)
+{
+    return e->code != ETCD_OK && e->code != ETCD_UNAVAILABLE && e->code != ETCD_INTERNAL;
+}

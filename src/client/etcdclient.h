@@ -240,7 +240,8 @@ etcd_keepalive_start(struct etcd_client *c, int64_t lease,
                                          const struct etcd_error *error),
                      void *arg);
 void etcd_keepalive_stop(struct etcd_keepalive *k); /* fine inside on_response */
-/* Renew once and wait. */
+/* Renew once and wait (call_timeout_ms). The answer is freed with etcd_response_free(); NULL:
+ * *ret_error, which is "etcdserver: requested lease not found" too. */
 Etcdserverpb__LeaseKeepAliveResponse *etcd_keepalive_once(struct etcd_client *c, int64_t lease,
                                                           struct etcd_error *ret_error);
 

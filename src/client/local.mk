@@ -6,5 +6,8 @@ src_client_libclient_a_SOURCES = \
 	src/client/client.c src/client/client_priv.h src/client/etcdclient.h \
 	src/client/endpoint.c \
 	src/client/error.c \
+	src/client/keepalive.c \
 	src/client/methods.c \
-	src/client/token.c
+	src/client/stream.c \
+	src/client/token.c \
+	src/client/watch.c

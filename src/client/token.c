@@ -107,6 +107,8 @@ void token_freshen(struct etcd_client *c)
 bool etcd_client_login(struct etcd_client *c, struct etcd_error *ret_error)
 {
     struct token *t = &c->token;
+    if (!client_may_wait(c, ret_error))
+        return false;
     ret_error->code = ETCD_OK;
     if (t->state == TOKEN_HELD && !t->fixed)
         t->state = TOKEN_MISSING;

@@ -70,35 +70,6 @@ static void on_timer(struct loop_timer *t)
     client_leave(c);
 }
 
-/* ---- names ------------------------------------------------------------------------------- */
-
-static struct client_conn *first_resolving(struct http_client *c)
-{
-    struct client_conn *k;
-    LIST_FOREACH (k, &c->conns, struct client_conn, link)
-        if (k->state == CLIENT_CONN_RESOLVING)
-            return k;
-    return NULL;
-}
-
-static void on_resolved(void *arg, const struct addresses *addresses, const char *trouble)
-{
-    struct http_client *c = arg;
-    struct client_conn *k;
-    c->lookup = NULL;
-    client_enter(c);
-    while ((k = first_resolving(c)) != NULL)
-        client_conn_resolved(k, addresses, trouble);
-    client_leave(c);
-}
-
-bool client_look_up(struct http_client *c)
-{
-    if (c->lookup == NULL)
-        c->lookup = lookup_start(c->loop, c->host, c->port, on_resolved, c);
-    return c->lookup != NULL;
-}
-
 /* ---- connections ------------------------------------------------------------------------- */
 
 static struct client_conn *client_find_idle(struct http_client *c)
@@ -161,15 +132,18 @@ void client_leave(struct http_client *c)
 struct http_client *http_client_new(struct loop *l, const struct http_client_config *config)
 {
     struct http_client *c = xcalloc(1, sizeof *c);
-    c->loop = l;
     c->host = xstrdup(config->host);
     c->port = config->port != NULL ? xstrdup(config->port) : NULL;
     c->authority = xstrdup(config->authority);
-    c->ops = config->ops != NULL ? config->ops : &http_io_plain;
-    c->io_arg = config->io_arg;
-    c->conn_max = config->conn_max != 0 ? config->conn_max : CONN_MAX_DEFAULT;
-    c->connect_timeout_ms =
+    c->dialer.loop = l;
+    c->dialer.host = c->host;
+    c->dialer.port = c->port;
+    c->dialer.ops = config->ops != NULL ? config->ops : &http_io_plain;
+    c->dialer.io_arg = config->io_arg;
+    c->dialer.timeout_ms =
         config->connect_timeout_ms != 0 ? config->connect_timeout_ms : CONNECT_TIMEOUT_DEFAULT_MS;
+    dialer_init(&c->dialer);
+    c->conn_max = config->conn_max != 0 ? config->conn_max : CONN_MAX_DEFAULT;
     c->keep_ms = config->keep_ms != 0 ? config->keep_ms : KEEP_DEFAULT_MS;
     list_init(&c->waiting);
     list_init(&c->conns);
@@ -192,7 +166,6 @@ void http_client_free(struct http_client *c)
     invariant(!c->closing);
     c->closing = true;
     client_enter(c);
-    lookup_cancel(c->lookup);
     loop_timer_fini(&c->timer);
     while (!list_is_empty(&c->conns)) {
         struct client_conn *k = LIST_ENTRY(c->conns.next, struct client_conn, link);
@@ -203,6 +176,7 @@ void http_client_free(struct http_client *c)
     }
     while (!list_is_empty(&c->waiting))
         client_end_closed(LIST_ENTRY(c->waiting.next, struct http_request, link));
+    dialer_fini(&c->dialer);
     client_leave(c);
 }
 

@@ -5,48 +5,25 @@
 #include <ctype.h>
 #include <errno.h>
 #include <event2/event.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "http/client_priv.h"
 
 #define READS_PER_ROUND 4
-#define TCP_KEEPALIVE_S 30
 
 static const struct h1_events client_conn_events;
 
 /* ---- life -------------------------------------------------------------------------------- */
 
-void client_conn_new(struct http_client *c, struct http_request *r)
-{
-    struct client_conn *k = xcalloc(1, sizeof *k);
-    k->client = c;
-    k->fd = -1;
-    k->request = r;
-    r->conn = k;
-    k->parser = h1_parser_new_answers(&client_conn_events, k);
-    k->state = CLIENT_CONN_NEW;
-    list_add_tail(&c->conns, &k->link);
-    c->conn_n++;
-    client_wake_at(c, client_conn_due_at(k));
-}
-
 static void conn_drop_socket(struct client_conn *k)
 {
-    if (k->fd == -1)
+    if (k->io == NULL)
         return;
     event_free(k->read_ev);
     event_free(k->write_ev);
-    if (k->io != NULL)
-        k->client->ops->close(k->io);
-    else
-        close(k->fd);
+    k->client->dialer.ops->close(k->io);
     k->io = NULL;
-    k->fd = -1;
 }
 
 void client_conn_close(struct client_conn *k)
@@ -54,6 +31,7 @@ void client_conn_close(struct client_conn *k)
     if (k->state == CLIENT_CONN_DEAD)
         return;
     conn_drop_socket(k);
+    dial_fini(&k->dial);
     k->request = NULL;
     k->state = CLIENT_CONN_DEAD;
     list_unlink(&k->link);
@@ -81,36 +59,11 @@ static void conn_fail(struct client_conn *k, enum err e)
 bool client_conn_is_usable(struct client_conn *k)
 {
     uint8_t byte;
-    ssize_t n = recv(k->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    bool usable = n < 0 ? errno == EAGAIN : n > 0 && k->client->ops != &http_io_plain;
+    ssize_t n = recv(k->dial.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    bool usable = n < 0 ? errno == EAGAIN : n > 0 && k->client->dialer.ops != &http_io_plain;
     if (!usable)
         client_conn_close(k);
     return usable;
-}
-
-/* ---- words ------------------------------------------------------------------------------- */
-
-struct errno_text {
-    char text[64];
-};
-
-static struct errno_text errno_text(int number)
-{
-    struct errno_text t;
-    snprintf(t.text, sizeof t.text, "%s", strerror(number));
-    t.text[0] = (char)tolower(t.text[0]);
-    return t;
-}
-
-static const char *conn_network(const struct client_conn *k)
-{
-    return k->client->port != NULL ? "tcp" : "unix";
-}
-
-static const char *conn_address(const struct client_conn *k, char *p, size_t n)
-{
-    address_text(&k->addresses.at[k->address_i], p, n);
-    return p;
 }
 
 /* ---- time -------------------------------------------------------------------------------- */
@@ -119,18 +72,12 @@ static const char *conn_address(const struct client_conn *k, char *p, size_t n)
 static msec conn_state_due_at(const struct client_conn *k)
 {
     switch (k->state) {
-    case CLIENT_CONN_NEW:
-        return 0;
-    case CLIENT_CONN_RESOLVING:
-    case CLIENT_CONN_HANDSHAKE:
-        return k->dial_deadline;
-    case CLIENT_CONN_CONNECTING:
-        return k->address_deadline;
     case CLIENT_CONN_BUSY:
         return k->request->idle_timeout_ms != 0 ? k->moved_at + k->request->idle_timeout_ms
                                                 : MSEC_NEVER;
     case CLIENT_CONN_IDLE:
         return k->moved_at + k->client->keep_ms;
+    case CLIENT_CONN_DIALING: /* has a timer of its own */
     case CLIENT_CONN_FINISHING:
     case CLIENT_CONN_DEAD:
         break;
@@ -152,140 +99,44 @@ static void conn_set_state(struct client_conn *k, enum client_conn_state to)
 
 /* ---- dialing ----------------------------------------------------------------------------- */
 
-static void conn_dial_failed(struct client_conn *k, const char *trouble)
-{
-    conn_fail(k, why_set(&k->request->why, ERR_CLOSED, "dial %s: %s", conn_network(k), trouble));
-}
-
 static void conn_ready(evutil_socket_t fd, short what, void *arg);
 
-static void conn_watch_socket(struct client_conn *k, int fd)
+static void conn_dialed(struct dial *d)
 {
-    struct event_base *base = loop_base(k->client->loop);
-    k->fd = fd;
-    k->read_ev = event_new(base, fd, EV_READ | EV_PERSIST, conn_ready, k);
-    k->write_ev = event_new(base, fd, EV_WRITE, conn_ready, k);
-    invariant(k->read_ev != NULL && k->write_ev != NULL);
-}
-
-static void socket_set(int fd, int level, int option, int value)
-{
-    setsockopt(fd, level, option, &value, sizeof value); /* the connection works without, too */
-}
-
-/* Return 0 when the connection is on its way (or there), else errno. */
-static int conn_connect(struct client_conn *k, const struct address *a)
-{
-    int fd = socket(a->ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd == -1)
-        return errno;
-    if (a->ss.ss_family != AF_UNIX) {
-        socket_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-        socket_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-        socket_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, TCP_KEEPALIVE_S);
-        socket_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, TCP_KEEPALIVE_S);
+    struct client_conn *k = CONTAINER_OF(d, struct client_conn, dial);
+    struct http_client *c = k->client;
+    client_enter(c);
+    if (d->io == NULL) {
+        conn_fail(k, why_set(&k->request->why, ERR_CLOSED, "%s", d->why.text));
+    } else {
+        k->io = d->io;
+        k->read_ev =
+            event_new(loop_base(c->dialer.loop), d->fd, EV_READ | EV_PERSIST, conn_ready, k);
+        k->write_ev = event_new(loop_base(c->dialer.loop), d->fd, EV_WRITE, conn_ready, k);
+        invariant(k->read_ev != NULL && k->write_ev != NULL);
+        event_add(k->read_ev, NULL);
+        client_conn_use(k, k->request);
     }
-    conn_watch_socket(k, fd);
-    if (connect(fd, (const struct sockaddr *)&a->ss, a->n) != 0 && errno != EINPROGRESS)
-        return errno;
-    event_add(k->write_ev, NULL);
-    return 0;
-}
-
-/* The first trouble is the one to be told. */
-static void conn_note_trouble(struct client_conn *k, const char *step, const char *trouble)
-{
-    char text[ADDRESS_TEXT_MAX];
-    if (k->request->why.text[0] == '\0')
-        why_set(&k->request->why, ERR_CLOSED, "dial %s %s: %s%s", conn_network(k),
-                conn_address(k, text, sizeof text), step, trouble);
-}
-
-/* Try the addresses from address_i on; each gets its share of the time that is left. */
-static void conn_try_addresses(struct client_conn *k)
-{
-    for (; k->address_i < k->addresses.n; k->address_i++) {
-        msec now = clock_now_ms();
-        msec left = k->dial_deadline - now;
-        k->address_deadline = now + left / (msec)(k->addresses.n - k->address_i);
-        int number = conn_connect(k, &k->addresses.at[k->address_i]);
-        if (number == 0) {
-            conn_set_state(k, CLIENT_CONN_CONNECTING);
-            return;
-        }
-        conn_note_trouble(k, "connect: ", errno_text(number).text);
-        conn_drop_socket(k);
-    }
-    conn_fail(k, ERR_CLOSED);
-}
-
-static void conn_try_next(struct client_conn *k, const char *step, const char *trouble)
-{
-    conn_note_trouble(k, step, trouble);
-    conn_drop_socket(k);
-    k->address_i++;
-    conn_try_addresses(k);
-}
-
-void client_conn_resolved(struct client_conn *k, const struct addresses *a, const char *trouble)
-{
-    if (trouble != NULL) {
-        conn_fail(k, why_set(&k->request->why, ERR_CLOSED, "dial tcp: lookup %s: %s",
-                             k->client->host, trouble));
-        return;
-    }
-    k->addresses = *a;
-    k->address_i = 0;
-    conn_try_addresses(k);
+    client_leave(c);
 }
 
 static void conn_dial(struct client_conn *k)
 {
-    struct http_client *c = k->client;
-    struct addresses a;
-    k->dial_deadline = clock_now_ms() + c->connect_timeout_ms;
-    if (c->port != NULL ? resolve_numeric(c->host, c->port, &a) : resolve_unix(c->host, &a))
-        client_conn_resolved(k, &a, NULL);
-    else if (c->port == NULL)
-        conn_dial_failed(k, "the path is too long for a socket");
-    else if (client_look_up(c))
-        conn_set_state(k, CLIENT_CONN_RESOLVING);
-    else
-        conn_dial_failed(k, errno_text(errno).text);
+    conn_set_state(k, CLIENT_CONN_DIALING);
+    dial_start(&k->dial);
 }
 
-static void conn_handshake(struct client_conn *k)
+void client_conn_new(struct http_client *c, struct http_request *r)
 {
-    const struct http_io_ops *ops = k->client->ops;
-    ssize_t rc = ops->handshake != NULL ? ops->handshake(k->io) : 1;
-    if (rc > 0)
-        client_conn_use(k, k->request);
-    else if (rc == HTTP_IO_WANT_WRITE)
-        event_add(k->write_ev, NULL);
-    else if (rc != HTTP_IO_WANT_READ)
-        conn_try_next(k, "", "handshake failed");
-}
-
-static void conn_connected(struct client_conn *k)
-{
-    int number = 0;
-    socklen_t n = sizeof number;
-    getsockopt(k->fd, SOL_SOCKET, SO_ERROR, &number, &n);
-    if (number != 0) {
-        conn_try_next(k, "connect: ", errno_text(number).text);
-        return;
-    }
-    k->io = k->client->ops->open(k->client->io_arg, k->fd);
-    if (k->io == NULL) {
-        event_free(k->read_ev);
-        event_free(k->write_ev);
-        k->fd = -1; /* open() took it */
-        conn_try_next(k, "", "handshake failed");
-        return;
-    }
-    event_add(k->read_ev, NULL);
-    conn_set_state(k, CLIENT_CONN_HANDSHAKE);
-    conn_handshake(k);
+    struct client_conn *k = xcalloc(1, sizeof *k);
+    k->client = c;
+    k->request = r;
+    r->conn = k;
+    k->parser = h1_parser_new_answers(&client_conn_events, k);
+    dial_init(&k->dial, &c->dialer, conn_dialed);
+    list_add_tail(&c->conns, &k->link);
+    c->conn_n++;
+    conn_dial(k);
 }
 
 /* ---- sending ----------------------------------------------------------------------------- */
@@ -306,7 +157,7 @@ static ssize_t conn_write(struct client_conn *k)
         iov[n++] = (struct iovec){(void *)(head.p + head_sent), head.n - head_sent};
     if (body_sent < body.n)
         iov[n++] = (struct iovec){(void *)(body.p + body_sent), body.n - body_sent};
-    return k->client->ops->writev(k->io, iov, n);
+    return k->client->dialer.ops->writev(k->io, iov, n);
 }
 
 /* Calls nobody back: a failure is found out by reading, perhaps behind a last answer. */
@@ -533,19 +384,14 @@ static void conn_feed(struct client_conn *k, struct slice data)
 static void conn_lost(struct client_conn *k, int number)
 {
     struct http_request *r = k->request;
-    char text[ADDRESS_TEXT_MAX];
-    if (k->reused && r->idempotent && !k->answer_began) {
-        conn_drop_socket(k);
-        k->reused = false;
-        conn_dial(k);
-    } else if (number != 0) {
-        conn_fail(k, why_set(&r->why, ERR_CLOSED, "read %s %s: %s", conn_network(k),
-                             conn_address(k, text, sizeof text), errno_text(number).text));
-    } else {
-        conn_fail(k, why_set(&r->why, ERR_CLOSED, "read %s %s: %s", conn_network(k),
-                             conn_address(k, text, sizeof text),
-                             k->answer_began ? "unexpected EOF" : "EOF"));
+    const char *eof = k->answer_began ? "unexpected EOF" : "EOF";
+    if (!k->reused || !r->idempotent || k->answer_began) {
+        conn_fail(k, dial_explain(&k->dial, &r->why, "read", number, eof));
+        return;
     }
+    conn_drop_socket(k);
+    k->reused = false;
+    conn_dial(k);
 }
 
 static void conn_read_end(struct client_conn *k, ssize_t code, int number)
@@ -567,7 +413,7 @@ static void conn_read(struct client_conn *k)
     struct http_client *c = k->client;
     for (int i = 0; i < READS_PER_ROUND; i++) {
         errno = 0;
-        ssize_t n = c->ops->read(k->io, c->read_buf, CLIENT_READ_CHUNK);
+        ssize_t n = c->dialer.ops->read(k->io, c->read_buf, CLIENT_READ_CHUNK);
         if (n <= 0) {
             conn_read_end(k, n, errno);
             return;
@@ -581,10 +427,10 @@ static void conn_read(struct client_conn *k)
         conn_feed(k, slice_make(c->read_buf, (size_t)n));
         if (k->state != CLIENT_CONN_BUSY)
             return;
-        if (c->ops == &http_io_plain && (size_t)n < CLIENT_READ_CHUNK)
+        if (c->dialer.ops == &http_io_plain && (size_t)n < CLIENT_READ_CHUNK)
             return; /* the socket is empty */
     }
-    if (c->ops != &http_io_plain)
+    if (c->dialer.ops != &http_io_plain)
         event_active(k->read_ev, EV_READ, 0); /* bytes may wait inside the io state */
 }
 
@@ -595,11 +441,7 @@ static void conn_ready(evutil_socket_t fd, short what, void *arg)
     struct client_conn *k = arg;
     struct http_client *c = k->client;
     client_enter(c);
-    if (k->state == CLIENT_CONN_CONNECTING)
-        conn_connected(k);
-    else if (k->state == CLIENT_CONN_HANDSHAKE)
-        conn_handshake(k);
-    else if (k->state == CLIENT_CONN_BUSY || k->state == CLIENT_CONN_IDLE) {
+    if (k->state == CLIENT_CONN_BUSY || k->state == CLIENT_CONN_IDLE) {
         if (k->state == CLIENT_CONN_BUSY)
             conn_send(k);
         conn_read(k);
@@ -627,12 +469,6 @@ void client_conn_overdue(struct client_conn *k, msec now)
 {
     if (k->request != NULL && k->request->deadline <= now)
         conn_request_overdue(k);
-    else if (k->state == CLIENT_CONN_NEW)
-        conn_dial(k);
-    else if (k->state == CLIENT_CONN_RESOLVING)
-        client_conn_resolved(k, NULL, "i/o timeout");
-    else if (k->state == CLIENT_CONN_CONNECTING || k->state == CLIENT_CONN_HANDSHAKE)
-        conn_try_next(k, "", "i/o timeout");
     else if (k->state == CLIENT_CONN_BUSY)
         conn_silent(k);
     else

@@ -13,20 +13,16 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "http/client.h"
+#include "http/dial.h"
 #include "http/h1_parser.h"
-#include "loop/resolve.h"
 
 struct event;
 
-/* NEW --> RESOLVING --> CONNECTING --> HANDSHAKE --> BUSY --> FINISHING --> IDLE --> BUSY
+/* DIALING --> BUSY --> FINISHING --> IDLE --> BUSY
  *
- * An address that fails leads from CONNECTING or HANDSHAKE to CONNECTING with the next one; a kept
- * connection that was dead, from BUSY to NEW. Each state may lead to DEAD. */
+ * A kept connection that was dead leads from BUSY to DIALING. Each state may lead to DEAD. */
 enum client_conn_state {
-    CLIENT_CONN_NEW,       /* dials when the timer fires */
-    CLIENT_CONN_RESOLVING, /* waits for client.lookup */
-    CLIENT_CONN_CONNECTING,
-    CLIENT_CONN_HANDSHAKE,
+    CLIENT_CONN_DIALING,
     CLIENT_CONN_BUSY,
     CLIENT_CONN_FINISHING, /* its request's `done` runs */
     CLIENT_CONN_IDLE,
@@ -40,12 +36,8 @@ struct client_conn {
     struct http_request *request; /* none when FINISHING, IDLE or DEAD */
     bool reused;                  /* it has answered a request before */
 
-    struct addresses addresses;
-    size_t address_i;
-    msec dial_deadline;    /* of all addresses and the handshake */
-    msec address_deadline; /* of this address */
-    int fd;                /* -1: none; owned by io where there is one */
-    void *io;
+    struct dial dial;
+    void *io; /* NULL: no connection */
     struct event *read_ev, *write_ev;
     msec moved_at; /* when bytes came or went last */
 
@@ -62,18 +54,15 @@ struct client_conn {
 };
 
 struct http_client {
-    struct loop *loop;
+    struct dialer dialer;
     char *host, *port, *authority;
-    const struct http_io_ops *ops;
-    void *io_arg;
     unsigned conn_max;
-    msec connect_timeout_ms, keep_ms;
+    msec keep_ms;
 
     struct list waiting; /* http_request.link */
     struct list conns;   /* the one that became idle last comes first */
     unsigned conn_n;
     struct list dead;
-    struct lookup *lookup; /* one serves all that resolve */
     struct loop_timer timer;
     msec timer_at;
     uint8_t *read_buf; /* CLIENT_READ_CHUNK, for whichever connection reads */
@@ -97,16 +86,11 @@ void client_conn_new(struct http_client *c, struct http_request *r);
 bool client_conn_is_usable(struct client_conn *k);
 /* Send `r` on an idle connection. */
 void client_conn_use(struct client_conn *k, struct http_request *r);
-/* The lookup is over. */
-void client_conn_resolved(struct client_conn *k, const struct addresses *a, const char *trouble);
 /* Return when client_conn_overdue() is to be called. */
 msec client_conn_due_at(const struct client_conn *k);
 void client_conn_overdue(struct client_conn *k, msec now);
 /* Close the socket; DEAD. Its request is left alone. */
 void client_conn_close(struct client_conn *k);
 void client_conn_free(struct client_conn *k);
-
-/* Start the client's lookup unless it runs. Return false if that is not possible. */
-bool client_look_up(struct http_client *c);
 
 #endif

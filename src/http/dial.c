@@ -16,7 +16,12 @@
 
 /* ---- words ------------------------------------------------------------------------------- */
 
-struct errno_text errno_text(int number)
+struct errno_text {
+    char text[64];
+};
+
+/* A sentence of strerror() as Go would begin it. */
+static struct errno_text errno_text(int number)
 {
     struct errno_text t;
     snprintf(t.text, sizeof t.text, "%s", strerror(number));
@@ -26,7 +31,7 @@ struct errno_text errno_text(int number)
 
 static const char *dial_network(const struct dial *d)
 {
-    return d->port != NULL ? "tcp" : "unix";
+    return d->dialer->port != NULL ? "tcp" : "unix";
 }
 
 void dial_where(const struct dial *d, char *ret_text, size_t size)
@@ -34,6 +39,23 @@ void dial_where(const struct dial *d, char *ret_text, size_t size)
     char text[ADDRESS_TEXT_MAX];
     address_text(&d->addresses.at[d->address_i], text, sizeof text);
     snprintf(ret_text, size, "%s %s", dial_network(d), text);
+}
+
+static const char *io_trouble(const struct dial *d)
+{
+    return d->dialer->ops->trouble != NULL ? d->dialer->ops->trouble(d->io) : NULL;
+}
+
+enum err dial_explain(const struct dial *d, struct why *why, const char *verb, int number,
+                      const char *eof)
+{
+    char where[DIAL_WHERE_MAX];
+    const char *trouble = io_trouble(d);
+    dial_where(d, where, sizeof where);
+    if (trouble == NULL && number == 0)
+        trouble = eof;
+    return why_set(why, ERR_CLOSED, "%s %s: %s", verb, where,
+                   trouble != NULL ? trouble : errno_text(number).text);
 }
 
 /* The first trouble is the one to be told. */
@@ -61,7 +83,7 @@ static void dial_drop_socket(struct dial *d)
 {
     dial_free_events(d);
     if (d->io != NULL)
-        d->ops->close(d->io);
+        d->dialer->ops->close(d->io);
     else if (d->fd != -1)
         close(d->fd);
     d->io = NULL;
@@ -106,8 +128,8 @@ static int dial_connect(struct dial *d, const struct address *a)
     }
     if (connect(fd, (const struct sockaddr *)&a->ss, a->n) != 0 && errno != EINPROGRESS)
         return errno;
-    d->read_ev = event_new(loop_base(d->loop), fd, EV_READ | EV_PERSIST, dial_ready, d);
-    d->write_ev = event_new(loop_base(d->loop), fd, EV_WRITE, dial_ready, d);
+    d->read_ev = event_new(loop_base(d->dialer->loop), fd, EV_READ | EV_PERSIST, dial_ready, d);
+    d->write_ev = event_new(loop_base(d->dialer->loop), fd, EV_WRITE, dial_ready, d);
     invariant(d->read_ev != NULL && d->write_ev != NULL);
     event_add(d->write_ev, NULL);
     return 0;
@@ -139,14 +161,19 @@ static void dial_try_next(struct dial *d, const char *step, const char *trouble)
 
 static void dial_handshake(struct dial *d)
 {
-    ssize_t rc = d->ops->handshake != NULL ? d->ops->handshake(d->io) : 1;
+    errno = 0;
+    ssize_t rc = d->dialer->ops->handshake != NULL ? d->dialer->ops->handshake(d->io) : 1;
+    int number = errno;
     if (rc > 0) {
         dial_end(d);
     } else if (rc == HTTP_IO_WANT_WRITE) {
         event_add(d->write_ev, NULL);
     } else if (rc != HTTP_IO_WANT_READ) {
-        const char *trouble = d->ops->trouble != NULL ? d->ops->trouble(d->io) : NULL;
-        dial_try_next(d, "", trouble != NULL ? trouble : "handshake failed");
+        const char *trouble = io_trouble(d);
+        dial_try_next(d, "",
+                      trouble != NULL ? trouble
+                      : number != 0   ? errno_text(number).text
+                                      : "handshake failed");
     }
 }
 
@@ -159,7 +186,7 @@ static void dial_connected(struct dial *d)
         dial_try_next(d, "connect: ", errno_text(number).text);
         return;
     }
-    d->io = d->ops->open(d->io_arg, d->fd);
+    d->io = d->dialer->ops->open(d->dialer->io_arg, d->fd);
     if (d->io == NULL) {
         dial_free_events(d);
         d->fd = -1; /* open() took it */
@@ -185,12 +212,11 @@ static void dial_ready(evutil_socket_t fd, short what, void *arg)
 
 /* ---- the name ---------------------------------------------------------------------------- */
 
-static void dial_resolved(void *arg, const struct addresses *addresses, const char *trouble)
+static void dial_resolved(struct dial *d, const struct addresses *addresses, const char *trouble)
 {
-    struct dial *d = arg;
-    d->lookup = NULL;
+    list_unlink(&d->link);
     if (trouble != NULL) {
-        why_set(&d->why, ERR_CLOSED, "dial tcp: lookup %s: %s", d->host, trouble);
+        why_set(&d->why, ERR_CLOSED, "dial tcp: lookup %s: %s", d->dialer->host, trouble);
         dial_end(d);
         return;
     }
@@ -198,46 +224,71 @@ static void dial_resolved(void *arg, const struct addresses *addresses, const ch
     dial_try_addresses(d);
 }
 
+static void on_lookup_done(void *arg, const struct addresses *addresses, const char *trouble)
+{
+    struct dialer *r = arg;
+    struct list resolving;
+    list_init(&resolving);
+    list_splice_tail(&resolving, &r->resolving);
+    r->lookup = NULL;
+    while (!list_is_empty(&resolving)) /* the dialer may go with the last one */
+        dial_resolved(LIST_ENTRY(resolving.next, struct dial, link), addresses, trouble);
+}
+
 static void dial_begin(struct dial *d)
 {
+    struct dialer *r = d->dialer;
     struct addresses a;
-    if (d->port != NULL ? resolve_numeric(d->host, d->port, &a) : resolve_unix(d->host, &a)) {
+    if (r->port != NULL ? resolve_numeric(r->host, r->port, &a) : resolve_unix(r->host, &a)) {
         dial_resolved(d, &a, NULL);
         return;
     }
-    if (d->port == NULL) {
+    if (r->port == NULL) {
         dial_fail(d, "the path is too long for a socket");
         return;
     }
-    d->lookup = lookup_start(d->loop, d->host, d->port, dial_resolved, d);
-    if (d->lookup == NULL) {
+    if (r->lookup == NULL)
+        r->lookup = lookup_start(r->loop, r->host, r->port, on_lookup_done, r);
+    if (r->lookup == NULL) {
         dial_fail(d, errno_text(errno).text);
         return;
     }
     d->state = DIAL_RESOLVING;
+    list_add_tail(&r->resolving, &d->link);
     loop_timer_set(&d->timer, d->deadline - clock_now_ms());
 }
 
 static void on_timer(struct loop_timer *t)
 {
     struct dial *d = CONTAINER_OF(t, struct dial, timer);
-    if (d->state == DIAL_NEW) {
+    if (d->state == DIAL_NEW)
         dial_begin(d);
-    } else if (d->state == DIAL_RESOLVING) {
-        lookup_cancel(d->lookup);
+    else if (d->state == DIAL_RESOLVING)
         dial_resolved(d, NULL, "i/o timeout");
-    } else {
+    else
         dial_try_next(d, "", "i/o timeout");
-    }
 }
 
 /* ---- the owner --------------------------------------------------------------------------- */
 
-void dial_init(struct dial *d)
+void dialer_init(struct dialer *r)
 {
-    d->state = DIAL_IDLE;
-    d->fd = -1;
-    loop_timer_init(&d->timer, d->loop, on_timer);
+    r->lookup = NULL;
+    list_init(&r->resolving);
+}
+
+void dialer_fini(struct dialer *r)
+{
+    invariant(list_is_empty(&r->resolving));
+    lookup_cancel(r->lookup);
+    r->lookup = NULL;
+}
+
+void dial_init(struct dial *d, struct dialer *r, void (*done)(struct dial *d))
+{
+    *d = (struct dial){.dialer = r, .done = done, .fd = -1};
+    list_init(&d->link);
+    loop_timer_init(&d->timer, r->loop, on_timer);
 }
 
 void dial_start(struct dial *d)
@@ -249,15 +300,15 @@ void dial_start(struct dial *d)
     d->fd = -1;
     d->addresses.n = d->address_i = 0;
     d->why.text[0] = '\0';
-    d->deadline = clock_now_ms() + d->timeout_ms;
+    d->deadline = clock_now_ms() + d->dialer->timeout_ms;
     loop_timer_set(&d->timer, 0);
 }
 
 void dial_fini(struct dial *d)
 {
-    if (d->state != DIAL_IDLE) {
-        lookup_cancel(d->lookup);
+    if (d->state != DIAL_IDLE)
         dial_drop_socket(d);
-    }
+    d->state = DIAL_IDLE;
+    list_unlink(&d->link);
     loop_timer_fini(&d->timer);
 }

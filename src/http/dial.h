@@ -15,29 +15,37 @@
 
 struct event;
 
-/* Inside its owner, who fills in the first part. */
-struct dial {
+/* Where to, and how. Inside its owner, who fills in the first part. */
+struct dialer {
     struct loop *loop;
     const char *host, *port; /* lent; port NULL: `host` is the path of a unix socket */
     const struct http_io_ops *ops;
     void *io_arg;
     msec timeout_ms; /* for all of it */
-    /* Once, from the loop: with `io` and `fd`, which are the owner's then, or with io NULL and
-     * `why`. May start anew. */
-    void (*done)(struct dial *d);
 
-    void *io;
-    int fd; /* for events only: `io` owns it */
+    struct lookup *lookup; /* one serves all that resolve, and those after them if it is slow */
+    struct list resolving; /* dial.link */
+};
+
+void dialer_init(struct dialer *r); /* after the first part was filled in */
+void dialer_fini(struct dialer *r); /* its dials are stopped */
+
+/* One attempt at a time. */
+struct dial {
+    void *io; /* of the connection that was made */
+    int fd;   /* for events only: `io` owns it */
     struct why why;
 
+    struct dialer *dialer; /* dial's own, from here on */
+    void (*done)(struct dial *d);
     enum dial_state {
         DIAL_IDLE,
         DIAL_NEW,
         DIAL_RESOLVING,
         DIAL_CONNECTING,
         DIAL_HANDSHAKE,
-    } state; /* dial's own, from here on */
-    struct lookup *lookup;
+    } state;
+    struct list link; /* dialer.resolving */
     struct addresses addresses;
     size_t address_i;
     msec deadline;
@@ -45,7 +53,9 @@ struct dial {
     struct event *read_ev, *write_ev;
 };
 
-void dial_init(struct dial *d); /* after the first part was filled in */
+/* `done` comes once for each start, from the loop: with `io` and `fd`, which are the owner's then,
+ * or with io NULL and `why`. It may start anew. */
+void dial_init(struct dial *d, struct dialer *r, void (*done)(struct dial *d));
 void dial_fini(struct dial *d); /* stops it */
 /* Begin, unless it runs already. Does not call back before it returns. */
 void dial_start(struct dial *d);
@@ -54,10 +64,9 @@ void dial_where(const struct dial *d, char *ret_text, size_t size);
 
 enum { DIAL_WHERE_MAX = ADDRESS_TEXT_MAX + 8 };
 
-/* A sentence of strerror() as Go would begin it. */
-struct errno_text {
-    char text[64];
-};
-struct errno_text errno_text(int number);
+/* Say that "read" (or another verb) failed on the connection that was made: in the words of its io,
+ * or of errno `number`; with 0 it is `eof`. Return ERR_CLOSED. The io is still open. */
+enum err dial_explain(const struct dial *d, struct why *why, const char *verb, int number,
+                      const char *eof);
 
 #endif

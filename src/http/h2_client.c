@@ -87,6 +87,7 @@ void h2_client_free(struct h2_client *c)
     h2_client_enter(c);
     client_drop_socket(c);
     dial_fini(&c->dial);
+    dialer_fini(&c->dialer);
     loop_timer_fini(&c->timer);
     loop_task_cancel(&c->task);
     session_end_streams(c, why_set(&why, ERR_CLOSED, "the client was closed"), &why);
@@ -95,20 +96,6 @@ void h2_client_free(struct h2_client *c)
 }
 
 /* ---- words ------------------------------------------------------------------------------- */
-
-/* Return `e`, and say that reading (or writing) failed; `number` 0: the server closed. */
-static enum err client_io_trouble(struct h2_client *c, struct why *why, const char *verb,
-                                  int number)
-{
-    char where[DIAL_WHERE_MAX];
-    const char *trouble = c->cfg.ops->trouble != NULL ? c->cfg.ops->trouble(c->io) : NULL;
-    dial_where(&c->dial, where, sizeof where);
-    if (trouble != NULL)
-        return why_set(why, ERR_CLOSED, "%s %s: %s", verb, where, trouble);
-    if (number == 0)
-        return why_set(why, ERR_CLOSED, "%s %s: EOF", verb, where);
-    return why_set(why, ERR_CLOSED, "%s %s: %s", verb, where, errno_text(number).text);
-}
 
 /* nghttp2 has ended the connection: the server said farewell, or broke the rules. */
 static void client_session_over(struct h2_client *c)
@@ -211,8 +198,8 @@ static void client_read_end(struct h2_client *c, ssize_t code, int number)
         event_add(c->write_ev, NULL);
         return;
     }
-    enum err e = client_io_trouble(c, &why, "read", code == HTTP_IO_EOF ? 0 : number);
-    client_lost(c, e, &why);
+    number = code == HTTP_IO_EOF ? 0 : number;
+    client_lost(c, dial_explain(&c->dial, &why, "read", number, "EOF"), &why);
 }
 
 static void client_read(struct h2_client *c)
@@ -389,14 +376,14 @@ struct h2_client *h2_client_new(struct loop *l, const struct h2_client_config *c
     list_init(&c->rejected);
     loop_timer_init(&c->timer, l, client_on_timer);
     loop_task_init(&c->task, client_on_round_end);
-    c->dial.loop = l;
-    c->dial.host = c->cfg.host;
-    c->dial.port = c->cfg.port;
-    c->dial.ops = c->cfg.ops;
-    c->dial.io_arg = c->cfg.io_arg;
-    c->dial.timeout_ms = c->cfg.connect_timeout_ms;
-    c->dial.done = client_dialed;
-    dial_init(&c->dial);
+    c->dialer = (struct dialer){.loop = l,
+                                .host = c->cfg.host,
+                                .port = c->cfg.port,
+                                .ops = c->cfg.ops,
+                                .io_arg = c->cfg.io_arg,
+                                .timeout_ms = c->cfg.connect_timeout_ms};
+    dialer_init(&c->dialer);
+    dial_init(&c->dial, &c->dialer, client_dialed);
     return c;
 }
 

@@ -21,6 +21,7 @@ struct h2_client {
     unsigned depth;
     bool closing;
 
+    struct dialer dialer;
     struct dial dial;
     struct loop_timer timer; /* SETTINGS overdue, then PING */
     struct loop_task task;   /* at the end of a round: send */
