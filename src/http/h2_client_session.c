@@ -46,6 +46,11 @@ static void stream_not_begun(struct h2_stream *s, const char *words)
     stream_end(s, why_set(&s->why, ERR_BUSY, "%s", words));
 }
 
+static void stream_malformed(struct h2_stream *s)
+{
+    stream_end(s, why_set(&s->why, ERR_MALFORMED, "the answer broke a rule of HTTP/2"));
+}
+
 void session_end_streams(struct h2_client *c, enum err e, const struct why *why)
 {
     int32_t sent_id = c->sent_id;
@@ -123,12 +128,14 @@ static int on_header(nghttp2_session *ses, const nghttp2_frame *frame, const uin
     if (c->block_bytes > c->cfg.headers_max) {
         stream_end(s, why_set(&s->why, ERR_TOO_LARGE, "the answer's headers are above %u bytes",
                               c->cfg.headers_max));
-        h2_client_wake(c);
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* nghttp2 resets it */
     }
     if (name_n == 7 && memcmp(name, ":status", 7) == 0) {
         s->status = status_of(value, value_n);
-        return 0;
+        if (s->status >= 100)
+            return 0;
+        stream_malformed(s);
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
     buf_add(&s->fields, name, name_n);
     buf_add_byte(&s->fields, '\0');
@@ -233,7 +240,7 @@ static int on_stream_close(nghttp2_session *ses, int32_t id, uint32_t code, void
         stream_end(s, why_set(&s->why, ERR_CLOSED, "the server reset the stream: %s",
                               nghttp2_http2_strerror(s->reset_code)));
     else
-        stream_end(s, why_set(&s->why, ERR_MALFORMED, "the answer broke a rule of HTTP/2"));
+        stream_malformed(s);
     return 0;
 }
 

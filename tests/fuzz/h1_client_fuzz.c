@@ -4,14 +4,7 @@
  * the second part is sent once the first was read, then the server closes. A request that does not
  * end within ROUNDS_MAX rounds of the loop is a finding.
  * SPDX-License-Identifier: Apache-2.0 */
-#include <linux/sockios.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
-
+#include "fuzz/far.h"
 #include "http/client.h"
 
 #define INPUT_MAX  65536
@@ -31,12 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static struct {
     struct loop *loop;
-    int listen_fd, fd; /* fd -1: no connection */
-    char path[64];
     struct http_client *client;
     uint8_t what;
-    struct slice rest[2];
-    unsigned part;
     bool over;
 } fuzz;
 
@@ -75,64 +64,18 @@ static void fuzz_done(struct http_request *r, enum err e)
         http_client_send(fuzz.client, r);
 }
 
-static void fuzz_hang_up(void)
-{
-    if (fuzz.fd != -1)
-        close(fuzz.fd);
-    fuzz.fd = -1;
-}
-
-/* Say the next part when the one before was read. */
-static void fuzz_turn(void)
-{
-    int unread = 0;
-    int fd = accept4(fuzz.listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd != -1) {
-        fuzz_hang_up();
-        fuzz.fd = fd;
-        fuzz.part = 0;
-    }
-    if (fuzz.fd == -1 || ioctl(fuzz.fd, SIOCOUTQ, &unread) != 0 || unread != 0)
-        return;
-    if (fuzz.part == 2) {
-        fuzz_hang_up();
-        return;
-    }
-    struct slice s = fuzz.rest[fuzz.part++];
-    ssize_t n = send(fuzz.fd, s.p, s.n, MSG_NOSIGNAL);
-    (void)n; /* the client may have hung up */
-}
-
-static void fuzz_remove_socket(void)
-{
-    unlink(fuzz.path);
-}
-
-static void fuzz_start(void)
-{
-    struct sockaddr_un un = {.sun_family = AF_UNIX};
-    snprintf(fuzz.path, sizeof fuzz.path, "/tmp/h1_client_fuzz.%d", (int)getpid());
-    memcpy(un.sun_path, fuzz.path, sizeof fuzz.path);
-    fuzz.loop = loop_new();
-    fuzz.listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (bind(fuzz.listen_fd, (const struct sockaddr *)&un, sizeof un) != 0 ||
-        listen(fuzz.listen_fd, 8) != 0 || atexit(fuzz_remove_socket) != 0)
-        abort();
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     if (n < 3 || n > INPUT_MAX)
         return -1;
-    if (fuzz.loop == NULL)
-        fuzz_start();
-    size_t cut = 2 + data[1] * (n - 2) / 256;
+    if (fuzz.loop == NULL) {
+        far_start("h1_client_fuzz");
+        fuzz.loop = loop_new();
+    }
+    far_set(data + 2, n - 2, data[1] * (n - 2) / 256);
     fuzz.what = data[0];
-    fuzz.rest[0] = slice_make(data + 2, cut - 2);
-    fuzz.rest[1] = slice_make(data + cut, n - cut);
-    fuzz.fd = -1;
     fuzz.over = false;
-    const struct http_client_config config = {.host = fuzz.path, .authority = "fuzz"};
+    const struct http_client_config config = {.host = far.path, .authority = "fuzz"};
     fuzz.client = http_client_new(fuzz.loop, &config);
     struct http_request r = {
         .method = fuzz.what & FUZZ_HEAD   ? "HEAD"
@@ -148,15 +91,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     };
     http_client_send(fuzz.client, &r);
     for (unsigned rounds = 0; !fuzz.over; rounds++) {
-        fuzz_turn();
+        far_turn();
         loop_round(fuzz.loop, 0);
         if (rounds > ROUNDS_MAX)
             abort();
     }
     http_client_free(fuzz.client);
-    fuzz_hang_up();
-    int fd;
-    while ((fd = accept4(fuzz.listen_fd, NULL, NULL, SOCK_CLOEXEC)) != -1)
-        close(fd);
+    far_clear();
     return 0;
 }

@@ -63,10 +63,16 @@ tests_fuzz_peer_stream_fuzz_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_peer_stream_fuzz_LDADD = $(LIB_PEER) $(LIB_BASE)
 
 noinst_PROGRAMS += tests/fuzz/h1_client_fuzz
-tests_fuzz_h1_client_fuzz_SOURCES = tests/fuzz/h1_client_fuzz.c
+tests_fuzz_h1_client_fuzz_SOURCES = tests/fuzz/h1_client_fuzz.c tests/fuzz/far.h
 tests_fuzz_h1_client_fuzz_CPPFLAGS = $(FUZZ_CPPFLAGS)
 tests_fuzz_h1_client_fuzz_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_h1_client_fuzz_LDADD = $(LIB_HTTP) $(LIB_LOOP) $(LIB_BASE)
+
+noinst_PROGRAMS += tests/fuzz/h2_client_fuzz
+tests_fuzz_h2_client_fuzz_SOURCES = tests/fuzz/h2_client_fuzz.c tests/fuzz/far.h
+tests_fuzz_h2_client_fuzz_CPPFLAGS = $(FUZZ_CPPFLAGS)
+tests_fuzz_h2_client_fuzz_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_h2_client_fuzz_LDADD = $(LIB_HTTP) $(LIB_LOOP) $(LIB_BASE)
 
 noinst_PROGRAMS += tests/fuzz/v2_json_fuzz
 tests_fuzz_v2_json_fuzz_SOURCES = tests/fuzz/v2_json_fuzz.c
