@@ -47,6 +47,7 @@ static void client_drop_socket(struct h2_client *c)
     loop_timer_clear(&c->timer);
     c->timer_on = false;
     c->ping_out = false;
+    c->send_failed = 0;
 }
 
 static void client_drop_session(struct h2_client *c, enum err e, const struct why *why)
@@ -129,6 +130,8 @@ static void client_set_timer(struct h2_client *c)
         loop_timer_set(&c->timer, c->ping_at + c->cfg.ping_timeout_ms - now);
     else if (c->timer_on)
         loop_timer_set(&c->timer, c->heard_at + c->cfg.ping_ms - now);
+    else
+        loop_timer_clear(&c->timer);
 }
 
 /* The first stream after a while without; the silence before it does not count. */
@@ -192,14 +195,14 @@ static void client_heard(struct h2_client *c)
 static void client_read_end(struct h2_client *c, ssize_t code, int number)
 {
     struct why why;
-    if (code == HTTP_IO_WANT_READ)
-        return;
     if (code == HTTP_IO_WANT_WRITE) {
         event_add(c->write_ev, NULL);
-        return;
+    } else if (code != HTTP_IO_WANT_READ) {
+        number = code == HTTP_IO_EOF ? 0 : number;
+        client_lost(c, dial_explain(&c->dial, &why, "read", number, "EOF"), &why);
+    } else if (c->send_failed != 0) {
+        client_lost(c, dial_explain(&c->dial, &why, "write", c->send_failed, ""), &why);
     }
-    number = code == HTTP_IO_EOF ? 0 : number;
-    client_lost(c, dial_explain(&c->dial, &why, "read", number, "EOF"), &why);
 }
 
 static void client_read(struct h2_client *c)
@@ -269,6 +272,15 @@ static bool client_refill(struct h2_client *c)
     return c->out.n != 0;
 }
 
+/* A failure is acted on by reading, which may find the server's last words. */
+static void client_send_stuck(struct h2_client *c, ssize_t code, int number)
+{
+    if (code == HTTP_IO_WANT_READ)
+        return;
+    c->send_failed = number != 0 ? number : EPIPE;
+    event_active(c->read_ev, EV_READ, 0);
+}
+
 static void client_send(struct h2_client *c)
 {
     for (int i = 0; c->io != NULL && !c->write_on && client_refill(c); i++) {
@@ -277,18 +289,16 @@ static void client_send(struct h2_client *c)
             return;
         }
         struct iovec iov = {c->out.p + c->out_at, c->out.n - c->out_at};
+        errno = 0;
         ssize_t n = c->cfg.ops->writev(c->io, &iov, 1);
-        if (n > 0) {
+        if (n > 0)
             c->out_at += (size_t)n;
-        } else if (n == HTTP_IO_WANT_WRITE) {
+        else if (n == HTTP_IO_WANT_WRITE)
             client_wait_writable(c);
-        } else {
-            /* WANT_READ: the reading goes on anyhow. A failure is found out by reading, perhaps
-             * behind last words of the server. */
-            if (n != HTTP_IO_WANT_READ)
-                event_active(c->read_ev, EV_READ, 0);
+        else
+            client_send_stuck(c, n, errno);
+        if (n <= 0)
             return;
-        }
     }
 }
 

@@ -27,7 +27,8 @@ struct h2_client {
     struct loop_task task;   /* at the end of a round: send */
     void *io;                /* NULL: no connection */
     struct event *read_ev, *write_ev;
-    bool write_on; /* the socket was full */
+    bool write_on;   /* the socket was full */
+    int send_failed; /* errno */
     struct buf out;
     size_t out_at;
 

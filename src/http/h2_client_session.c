@@ -61,6 +61,18 @@ void session_end_streams(struct h2_client *c, enum err e, const struct why *why)
     }
 }
 
+/* They may wait for their turn for long, and in vain. */
+static void session_end_unsent(struct h2_client *c)
+{
+    while (!list_is_empty(&c->streams)) {
+        struct h2_stream *s = LIST_ENTRY(c->streams.prev, struct h2_stream, link);
+        if (s->id <= c->sent_id)
+            return;
+        stream_reset(s, NGHTTP2_CANCEL);
+        stream_not_begun(s, "the server takes no more requests");
+    }
+}
+
 void session_end_rejected(struct h2_client *c)
 {
     struct list rejected;
@@ -206,6 +218,7 @@ static int on_frame(nghttp2_session *ses, const nghttp2_frame *frame, void *arg)
         break;
     case NGHTTP2_GOAWAY:
         note_goaway(&c->farewell, &frame->goaway);
+        session_end_unsent(c);
         break;
     default:
         break;

@@ -684,6 +684,25 @@ static void test_goaway(void **state)
                                       "too_many_pings?");
 }
 
+/* A request that waits for its turn is told at once. */
+static void test_goaway_unsent(void **state)
+{
+    start_scripted();
+    say_streams_max(1);
+    say_frame(NGHTTP2_PING, 0, 0, "12345678", 8);
+    hear(NGHTTP2_PING, 0);
+    struct call *first = call_open("/x", true), *second = call_open("/x", true);
+    hear(NGHTTP2_HEADERS, 1);
+    second->again = true;
+    say_goaway(0x7fffffff, NGHTTP2_NO_ERROR, "");
+    assert_int_equal(wait_for(second), ERR_BUSY);
+    assert_false(first->over);
+    say_headers(1, "200", true);
+    assert_int_equal(wait_for(first), ERR_OK);
+    rig_until(&far.rig, is_idle, NULL);
+    assert_null(far_find(NGHTTP2_HEADERS, 3));
+}
+
 static void test_ping(void **state)
 {
     struct h2_client_config c = config();
@@ -918,6 +937,7 @@ int main(void)
         TEST(test_lost_unsent),
         TEST(test_refused_stream),
         TEST(test_goaway),
+        TEST(test_goaway_unsent),
         TEST(test_ping),
         TEST(test_ping_without_streams),
         TEST(test_early_answer),
