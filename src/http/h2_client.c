@@ -50,19 +50,14 @@ static void client_drop_socket(struct h2_client *c)
     c->send_failed = 0;
 }
 
-static void client_drop_session(struct h2_client *c, enum err e, const struct why *why)
-{
-    session_end_streams(c, e, why);
-    nghttp2_session_del(c->session);
-    c->session = NULL;
-}
-
 /* Fall back to IDLE: the streams hear of it first. */
 static void client_lost(struct h2_client *c, enum err e, const struct why *why)
 {
     client_drop_socket(c);
     c->state = H2_CLIENT_IDLE;
-    client_drop_session(c, e, why);
+    session_end_streams(c, e, why);
+    nghttp2_session_del(c->session);
+    c->session = NULL;
     if (!c->closing && c->cfg.changed != NULL)
         c->cfg.changed(c, c->cfg.arg, H2_CLIENT_IDLE, why);
 }
@@ -220,7 +215,6 @@ static void client_read(struct h2_client *c)
         bool good = session_feed(c, slice_make(chunk, (size_t)n));
         if (c->closing)
             return;
-        h2_client_wake(c); /* answers to SETTINGS and PING, windows */
         if (!good) {
             client_session_over(c);
             return;
@@ -238,6 +232,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     (void)what;
     struct h2_client *c = arg;
     h2_client_enter(c);
+    h2_client_wake(c); /* answers to SETTINGS and PING, windows */
     client_read(c);
     h2_client_leave(c);
 }

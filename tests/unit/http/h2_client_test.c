@@ -1,7 +1,5 @@
-/* tests/unit/http/h2_client_test.c -- the HTTP/2 client against our server, and against a far end
- * that sends scripted frames.
- *
- * The far end listens on a port of its own and is turned by the same loop.
+/* tests/unit/http/h2_client_test.c -- the HTTP/2 client against our server, and against scripted
+ * frames.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "http/h2_client.h"
 
@@ -20,171 +18,16 @@
 #include <cmocka.h>
 
 #include "unit/http/app.h"
+#include "unit/http/h2_far.h"
 
-#define FRAMES_MAX 2048
-#define CALLS_MAX  300
+#define CALLS_MAX 300
 
-/* ---- the far end ------------------------------------------------------------------------- */
-
-struct frame {
-    uint8_t type, flags;
-    uint32_t id, code; /* `code`: the first four bytes of the payload */
-    size_t n;
-};
-
-static struct far {
-    struct rig rig;
-    int listen_fd, fd;
-    char port[8];
-    bool serve; /* connections go to the rig's server */
-    unsigned conns;
-    struct buf in;
-    bool magic, eof;
-    struct frame frames[FRAMES_MAX];
-    size_t frame_n, body_n;
-    unsigned writes; /* reads that found something */
-    struct h2_client *client;
+static struct {
+    struct h2_client *c;
     enum h2_client_state state;
-    unsigned ready, idle;
+    unsigned idle;
     struct why why;
-    bool deaf; /* the far end does not read */
-} far;
-
-static uint32_t be32(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-static void far_parse(void)
-{
-    if (!far.magic && far.in.n >= 24) {
-        assert_memory_equal(far.in.p, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24);
-        buf_consume(&far.in, 24);
-        far.magic = true;
-    }
-    while (far.magic && far.in.n >= 9) {
-        const uint8_t *p = far.in.p;
-        size_t n = be32(p) >> 8;
-        if (far.in.n < 9 + n)
-            return;
-        assert_true(far.frame_n < FRAMES_MAX);
-        far.frames[far.frame_n++] =
-            (struct frame){p[3], p[4], be32(p + 5), n >= 4 ? be32(p + 9) : 0, n};
-        far.body_n += p[3] == NGHTTP2_DATA ? n : 0;
-        buf_consume(&far.in, 9 + n);
-    }
-}
-
-static void far_turn(void *arg)
-{
-    uint8_t p[65536];
-    ssize_t n;
-    int fd =
-        far.listen_fd != -1 ? accept4(far.listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK) : -1;
-    if (fd != -1) {
-        far.conns++;
-        if (far.serve)
-            http_server_adopt(far.rig.server, fd, NULL, NULL);
-        else
-            far.fd = fd;
-    }
-    while (far.fd != -1 && !far.deaf && (n = recv(far.fd, p, sizeof p, MSG_DONTWAIT)) >= 0) {
-        far.eof |= n == 0;
-        if (n == 0)
-            break;
-        far.writes++;
-        buf_add(&far.in, p, (size_t)n);
-    }
-    far_parse();
-}
-
-static void say(const void *p, size_t n)
-{
-    assert_int_equal(send(far.fd, p, n, MSG_NOSIGNAL), n);
-}
-
-static void say_frame(uint8_t type, uint8_t flags, uint32_t id, const void *payload, size_t n)
-{
-    AUTO(buf) struct buf b = BUF_INIT;
-    const uint8_t head[9] = {
-        (uint8_t)(n >> 16),  (uint8_t)(n >> 8),   (uint8_t)n,         type,       flags,
-        (uint8_t)(id >> 24), (uint8_t)(id >> 16), (uint8_t)(id >> 8), (uint8_t)id};
-    buf_add(&b, head, 9);
-    buf_add(&b, payload, n);
-    say(b.p, b.n);
-}
-
-static void say_code(uint8_t type, uint32_t id, uint32_t code)
-{
-    const uint32_t be = htonl(code);
-    say_frame(type, 0, id, &be, 4);
-}
-
-static void say_settings(void)
-{
-    say_frame(NGHTTP2_SETTINGS, 0, 0, "", 0);
-}
-
-static void say_streams_max(uint32_t n)
-{
-    const uint8_t p[6] = {0,         3, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8),
-                          (uint8_t)n};
-    say_frame(NGHTTP2_SETTINGS, 0, 0, p, 6);
-}
-
-static void say_goaway(uint32_t last, uint32_t code, const char *words)
-{
-    AUTO(buf) struct buf b = BUF_INIT;
-    const uint32_t be[2] = {htonl(last), htonl(code)};
-    buf_add(&b, be, 8);
-    buf_add_str(&b, words);
-    say_frame(NGHTTP2_GOAWAY, 0, 0, b.p, b.n);
-}
-
-/* A field that is not indexed; both texts are short. */
-static void add_field(struct buf *b, const char *name, const char *value)
-{
-    buf_add_byte(b, 0);
-    buf_add_byte(b, (uint8_t)strlen(name));
-    buf_add_str(b, name);
-    buf_add_byte(b, (uint8_t)strlen(value));
-    buf_add_str(b, value);
-}
-
-static void say_headers(uint32_t id, const char *status, bool end)
-{
-    AUTO(buf) struct buf b = BUF_INIT;
-    add_field(&b, ":status", status);
-    add_field(&b, "x-a", "1");
-    say_frame(NGHTTP2_HEADERS, end ? 5 : 4, id, b.p, b.n);
-}
-
-static void say_data(uint32_t id, const char *text, bool end)
-{
-    say_frame(NGHTTP2_DATA, end, id, text, strlen(text));
-}
-
-static const struct frame *far_find(uint8_t type, uint32_t id)
-{
-    for (size_t i = far.frame_n; i-- > 0;)
-        if (far.frames[i].type == type && far.frames[i].id == id)
-            return &far.frames[i];
-    return NULL;
-}
-
-static bool has_frame(void *arg)
-{
-    const struct frame *f = arg;
-    return far_find(f->type, f->id) != NULL;
-}
-
-/* Run until such a frame came; return it. */
-static const struct frame *hear(uint8_t type, uint32_t id)
-{
-    struct frame f = {.type = type, .id = id};
-    rig_until(&far.rig, has_frame, &f);
-    return far_find(type, id);
-}
+} client;
 
 /* ---- calls ------------------------------------------------------------------------------- */
 
@@ -203,8 +46,8 @@ static size_t call_n;
 
 static void free_client(void)
 {
-    struct h2_client *c = far.client;
-    far.client = NULL;
+    struct h2_client *c = client.c;
+    client.c = NULL;
     h2_client_free(c);
 }
 
@@ -242,9 +85,9 @@ static void on_done(struct h2_stream *s, enum err e)
     assert_true(e == ERR_OK || s->why.text[0] != '\0');
     if (k->again) {
         k->again = k->over = false;
-        h2_stream_open(far.client, s, true);
+        h2_stream_open(client.c, s, true);
     }
-    if (k->free_done && far.client != NULL)
+    if (k->free_done && client.c != NULL)
         free_client();
 }
 
@@ -265,7 +108,7 @@ static struct call *call_make(const char *path)
 static struct call *call_open(const char *path, bool end)
 {
     struct call *k = call_make(path);
-    h2_stream_open(far.client, &k->s, end);
+    h2_stream_open(client.c, &k->s, end);
     return k;
 }
 
@@ -291,21 +134,20 @@ static void on_changed(struct h2_client *c, void *arg, enum h2_client_state stat
                        const struct why *why)
 {
     assert_int_equal(h2_client_state(c), state);
-    far.state = state;
-    far.ready += state == H2_CLIENT_READY;
-    far.idle += state == H2_CLIENT_IDLE;
+    client.state = state;
+    client.idle += state == H2_CLIENT_IDLE;
     if (state == H2_CLIENT_IDLE)
-        far.why = *why;
+        client.why = *why;
 }
 
 static bool is_ready(void *arg)
 {
-    return far.state == H2_CLIENT_READY;
+    return client.state == H2_CLIENT_READY;
 }
 
 static bool is_idle(void *arg)
 {
-    return far.idle != 0;
+    return client.idle != 0;
 }
 
 static bool is_accepted(void *arg)
@@ -322,45 +164,27 @@ static struct h2_client_config config(void)
                                      .changed = on_changed};
 }
 
-static void listen_any(void)
-{
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t n = sizeof in;
-    far.listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    assert_int_equal(bind(far.listen_fd, (struct sockaddr *)&in, n), 0);
-    assert_int_equal(listen(far.listen_fd, 16), 0);
-    getsockname(far.listen_fd, (struct sockaddr *)&in, &n);
-    snprintf(far.port, sizeof far.port, "%u", ntohs(in.sin_port));
-}
-
 static void far_connect(const struct h2_client_config *c)
 {
-    far.client = h2_client_new(far.rig.loop, c);
-    h2_client_connect(far.client);
-    assert_int_equal(h2_client_state(far.client), H2_CLIENT_CONNECTING);
+    client.c = h2_client_new(far.rig.loop, c);
+    h2_client_connect(client.c);
+    assert_int_equal(h2_client_state(client.c), H2_CLIENT_CONNECTING);
 }
 
 static int setup(void **state)
 {
-    far = (struct far){.fd = -1};
+    memset(&client, 0, sizeof client);
     call_n = 0;
-    app_start(&far.rig);
-    loop_on_round_end(far.rig.loop, far_turn, NULL);
-    listen_any();
+    far_start();
     return 0;
 }
 
 static int teardown(void **state)
 {
-    h2_client_free(far.client);
+    h2_client_free(client.c);
     for (size_t i = 0; i < CALLS_MAX; i++)
         buf_fini(&calls[i].body);
-    rig_fini(&far.rig);
-    if (far.fd != -1)
-        close(far.fd);
-    if (far.listen_fd != -1)
-        close(far.listen_fd);
-    buf_fini(&far.in);
+    far_stop();
     return 0;
 }
 
@@ -396,16 +220,16 @@ static void test_echo(void **state)
     struct call *k = call_make("/path?q=1");
     k->s.headers = h;
     k->s.n_headers = 1;
-    h2_stream_open(far.client, &k->s, false);
+    h2_stream_open(client.c, &k->s, false);
     h2_stream_send(&k->s, slice_str("one "));
     h2_stream_send(&k->s, slice_str("two"));
     assert_int_equal(h2_stream_pending(&k->s), 7);
     h2_stream_end(&k->s);
-    assert_int_equal(h2_client_streams(far.client), 1);
+    assert_int_equal(h2_client_streams(client.c), 1);
     assert_int_equal(wait_for(k), ERR_OK);
     assert_int_equal(k->s.status, 200);
     assert_true(buf_has(&k->body, "POST /path?q=1 h2 unix:///a b/\xc3\xa4.sock seen [one two]"));
-    assert_int_equal(h2_client_streams(far.client), 0);
+    assert_int_equal(h2_client_streams(client.c), 0);
 }
 
 static void test_many_calls(void **state)
@@ -454,7 +278,7 @@ static void test_held_window(void **state)
     app.to_write = 2000000;
     struct call *k = call_make("/stream");
     k->s.holds_window = true;
-    h2_stream_open(far.client, &k->s, true);
+    h2_stream_open(client.c, &k->s, true);
     rig_until(&far.rig, has_body, k);
     assert_int_equal(wait_for(call_open("/x", true)), ERR_OK);
     assert_int_equal(k->body.n, 512 * 1024);
@@ -485,15 +309,15 @@ static void test_cancel(void **state)
     /* in callbacks */
     k = call_make("/x");
     k->cancel_headers = true;
-    h2_stream_open(far.client, &k->s, true);
+    h2_stream_open(client.c, &k->s, true);
     struct call *d = call_make("/stream");
     d->cancel_data = true;
     app.to_write = 1000000;
-    h2_stream_open(far.client, &d->s, true);
+    h2_stream_open(client.c, &d->s, true);
     assert_int_equal(wait_for(call_open("/x", true)), ERR_OK);
     assert_int_equal(k->headers, 1);
     assert_false(k->over || d->over);
-    assert_int_equal(h2_client_streams(far.client), 0);
+    assert_int_equal(h2_client_streams(client.c), 0);
 }
 
 static void test_reset_by_server(void **state)
@@ -512,23 +336,24 @@ static void test_server_drains(void **state)
     struct call *k = call_open("/hold", true);
     rig_until(&far.rig, app_holds, NULL);
     http_server_drain(far.rig.server, NULL, NULL);
-    while (h2_client_takes_streams(far.client))
+    while (h2_client_takes_streams(client.c))
         loop_round(far.rig.loop, clock_now_ms() + 10);
-    assert_int_equal(far.state, H2_CLIENT_READY);
+    assert_int_equal(client.state, H2_CLIENT_READY);
     struct call *late = call_open("/x", true);
     assert_int_equal(wait_for(late), ERR_BUSY);
     http_stream_respond_full(app.held, 200, NULL, 0, slice_str("held"));
     assert_int_equal(wait_for(k), ERR_OK);
     rig_until(&far.rig, is_idle, NULL);
-    assert_string_equal(far.why.text, "the server closes the connection: NO_ERROR");
+    assert_string_equal(client.why.text, "the server closes the connection: NO_ERROR");
 }
 
 static void test_unix_socket(void **state)
 {
-    char path[64];
+    char folder[] = "/tmp/h2_client_test.XXXXXX", path[64];
     struct sockaddr_un un = {.sun_family = AF_UNIX};
     struct h2_client_config c = config();
-    snprintf(path, sizeof path, "/tmp/h2_client_test.%d", (int)getpid());
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/socket", folder);
     memcpy(un.sun_path, path, strlen(path) + 1);
     close(far.listen_fd);
     far.listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -541,6 +366,7 @@ static void test_unix_socket(void **state)
     rig_until(&far.rig, is_ready, NULL);
     assert_int_equal(wait_for(call_open("/x", true)), ERR_OK);
     unlink(path);
+    rmdir(folder);
 }
 
 /* ---- connecting -------------------------------------------------------------------------- */
@@ -556,12 +382,11 @@ static void test_refused_connection(void **state)
     assert_int_equal(wait_for(k), ERR_BUSY);
     rig_until(&far.rig, is_idle, NULL);
     snprintf(text, sizeof text, "dial tcp 127.0.0.1:%s: connect: connection refused", far.port);
-    assert_string_equal(far.why.text, text);
-    assert_int_equal(h2_client_state(far.client), H2_CLIENT_IDLE);
+    assert_string_equal(client.why.text, text);
+    assert_int_equal(h2_client_state(client.c), H2_CLIENT_IDLE);
     /* once more, with a server */
-    close(socket(AF_INET, SOCK_STREAM, 0));
-    listen_any();
-    h2_client_free(far.client);
+    far_listen();
+    h2_client_free(client.c);
     far.serve = true;
     c = config();
     far_connect(&c);
@@ -574,7 +399,7 @@ static void test_no_settings(void **state)
     c.connect_timeout_ms = 30;
     far_connect(&c);
     rig_until(&far.rig, is_idle, NULL);
-    assert_non_null(strstr(far.why.text, "no HTTP/2 SETTINGS came within 30 ms"));
+    assert_non_null(strstr(client.why.text, "no HTTP/2 SETTINGS came within 30 ms"));
 }
 
 static void test_not_http2(void **state)
@@ -584,7 +409,7 @@ static void test_not_http2(void **state)
     rig_until(&far.rig, is_accepted, NULL);
     say("HTTP/1.1 400 Bad Request\r\n\r\n", 28);
     rig_until(&far.rig, is_idle, NULL);
-    assert_non_null(strstr(far.why.text, "the server does not speak HTTP/2"));
+    assert_non_null(strstr(client.why.text, "the server does not speak HTTP/2"));
 }
 
 static void test_free_while_connecting(void **state)
@@ -605,15 +430,15 @@ static void test_free_while_connecting(void **state)
 static void test_one_write(void **state)
 {
     start_scripted();
-    rig_until(&far.rig, has_frame, &(struct frame){.type = NGHTTP2_SETTINGS, .id = 0});
-    unsigned before = far.writes;
+    hear(NGHTTP2_SETTINGS, 0);
+    unsigned before = far.reads;
     for (int i = 0; i < 100; i++) {
         struct call *k = call_open("/x", false);
         h2_stream_send(&k->s, slice_str("body"));
         h2_stream_end(&k->s);
     }
     hear(NGHTTP2_DATA, 199);
-    assert_true(far.writes - before <= 2); /* SETTINGS' ack may stand alone */
+    assert_true(far.reads - before <= 2); /* SETTINGS' ack may stand alone */
 }
 
 static void test_half_answer(void **state)
@@ -624,13 +449,12 @@ static void test_half_answer(void **state)
     say_headers(1, "200", false);
     say_data(1, "half", false);
     rig_until(&far.rig, call_headers, k);
-    close(far.fd);
-    far.fd = -1;
+    far_hang_up();
     assert_int_equal(wait_for(k), ERR_CLOSED);
-    assert_string_equal(k->s.why.text, far.why.text);
-    assert_non_null(strstr(far.why.text, ": EOF"));
+    assert_string_equal(k->s.why.text, client.why.text);
+    assert_non_null(strstr(client.why.text, ": EOF"));
     assert_true(buf_has(&k->body, "half"));
-    assert_int_equal(far.state, H2_CLIENT_IDLE);
+    assert_int_equal(client.state, H2_CLIENT_IDLE);
 }
 
 /* What was not sent when the connection was lost may be sent again. */
@@ -640,13 +464,9 @@ static void test_lost_unsent(void **state)
     struct call *sent = call_open("/x", true);
     hear(NGHTTP2_HEADERS, 1);
     say_streams_max(1);
-    for (int i = 0; i < 3; i++)
-        say_frame(NGHTTP2_PING, 0, 0, "12345678", 8);
-    hear(NGHTTP2_PING, 0);
     struct call *waits = call_open("/x", true);
-    assert_int_equal(h2_client_streams(far.client), 2);
-    close(far.fd);
-    far.fd = -1;
+    assert_int_equal(h2_client_streams(client.c), 2);
+    far_hang_up();
     assert_int_equal(wait_for(waits), ERR_BUSY);
     assert_int_equal(wait_for(sent), ERR_CLOSED);
 }
@@ -674,14 +494,14 @@ static void test_goaway(void **state)
     hear(NGHTTP2_HEADERS, 3);
     say_goaway(1, NGHTTP2_ENHANCE_YOUR_CALM, "too_many_pings\x01");
     assert_int_equal(wait_for(second), ERR_BUSY);
-    assert_false(h2_client_takes_streams(far.client));
+    assert_false(h2_client_takes_streams(client.c));
     assert_false(first->over);
     say_headers(1, "200", false);
     say_data(1, "late", true);
     assert_int_equal(wait_for(first), ERR_OK);
     rig_until(&far.rig, is_idle, NULL);
-    assert_string_equal(far.why.text, "the server closes the connection: ENHANCE_YOUR_CALM "
-                                      "too_many_pings?");
+    assert_string_equal(client.why.text, "the server closes the connection: ENHANCE_YOUR_CALM "
+                                         "too_many_pings?");
 }
 
 /* A request that waits for its turn is told at once. */
@@ -689,8 +509,6 @@ static void test_goaway_unsent(void **state)
 {
     start_scripted();
     say_streams_max(1);
-    say_frame(NGHTTP2_PING, 0, 0, "12345678", 8);
-    hear(NGHTTP2_PING, 0);
     struct call *first = call_open("/x", true), *second = call_open("/x", true);
     hear(NGHTTP2_HEADERS, 1);
     second->again = true;
@@ -718,7 +536,7 @@ static void test_ping(void **state)
     say_frame(NGHTTP2_PING, 1, 0, "\0\0\0\0\0\0\0", 8);
     far.frame_n = 0;
     hear(NGHTTP2_PING, 0);
-    assert_int_equal(far.idle, 0);
+    assert_int_equal(client.idle, 0);
     rig_until(&far.rig, is_idle, NULL);
     assert_int_equal(k->e, ERR_CLOSED);
     assert_non_null(strstr(k->s.why.text, "no answer to a PING came within 40 ms"));
@@ -772,12 +590,12 @@ static void test_malformed_answers(void **state)
     hear(NGHTTP2_HEADERS, 1);
     say_headers(1, "2x0", true);
     assert_int_equal(wait_for(k), ERR_MALFORMED);
-    assert_int_equal(h2_client_state(far.client), H2_CLIENT_READY);
+    assert_int_equal(h2_client_state(client.c), H2_CLIENT_READY);
     k = call_open("/x", true);
     hear(NGHTTP2_HEADERS, 3);
     say_data(3, "before headers", false);
     assert_int_equal(wait_for(k), ERR_MALFORMED);
-    assert_string_equal(far.why.text,
+    assert_string_equal(client.why.text,
                         "the server broke a rule of HTTP/2: PROTOCOL_ERROR DATA: stream not "
                         "opened");
 }
@@ -842,8 +660,6 @@ static void test_streams_max(void **state)
 {
     start_scripted();
     say_streams_max(1);
-    say_frame(NGHTTP2_PING, 0, 0, "12345678", 8);
-    hear(NGHTTP2_PING, 0);
     call_open("/x", true);
     struct call *second = call_open("/x", true);
     hear(NGHTTP2_HEADERS, 1);
@@ -859,29 +675,27 @@ static void test_free_in_callbacks(void **state)
     start_scripted();
     struct call *k = call_make("/x"), *other = call_open("/x", true);
     k->free_headers = true;
-    h2_stream_open(far.client, &k->s, false);
+    h2_stream_open(client.c, &k->s, false);
     hear(NGHTTP2_HEADERS, 3);
     say_headers(3, "200", false);
     say_data(3, "ignored", true);
     say_headers(1, "200", true);
     assert_int_equal(wait_for(k), ERR_CLOSED);
     assert_int_equal(other->e, ERR_CLOSED);
-    assert_null(far.client);
-    far.fd = -1;
-    far.state = H2_CLIENT_IDLE;
-    far.magic = false;
+    assert_null(client.c);
+    far_hang_up();
+    client.state = H2_CLIENT_IDLE;
     start_scripted();
     k = call_make("/x");
     k->free_done = true;
-    h2_stream_open(far.client, &k->s, true);
+    h2_stream_open(client.c, &k->s, true);
     other = call_open("/x", true);
     far.frame_n = 0;
     hear(NGHTTP2_HEADERS, 3);
-    close(far.fd);
-    far.fd = -1;
+    far_hang_up();
     assert_int_equal(wait_for(k), ERR_CLOSED);
     assert_true(other->over);
-    assert_null(far.client);
+    assert_null(client.c);
 }
 
 static bool all_came(void *arg)

@@ -11,7 +11,8 @@ tests_unit_http_client_test_LDADD = $(LIB_HTTP) $(LIB_LOOP) $(LIB_BASE) $(UNIT_L
 tests_unit_http_h1_test_SOURCES = tests/unit/http/h1_test.c $(TEST_HTTP_RIG)
 tests_unit_http_h1_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests
 tests_unit_http_h1_test_LDADD = $(LIB_HTTP) $(LIB_LOOP) $(LIB_BASE) $(UNIT_LIBS)
-tests_unit_http_h2_client_test_SOURCES = tests/unit/http/h2_client_test.c $(TEST_HTTP_RIG)
+tests_unit_http_h2_client_test_SOURCES = tests/unit/http/h2_client_test.c \
+	tests/unit/http/h2_far.c tests/unit/http/h2_far.h $(TEST_HTTP_RIG)
 tests_unit_http_h2_client_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests
 tests_unit_http_h2_client_test_LDADD = $(LIB_HTTP) $(LIB_LOOP) $(LIB_BASE) $(UNIT_LIBS)
 tests_unit_http_h2_test_SOURCES = tests/unit/http/h2_test.c $(TEST_HTTP_RIG)

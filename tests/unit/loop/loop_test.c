@@ -153,6 +153,41 @@ static void hooks_run_after_each_round_last_added_first(void **state)
     loop_free(a.loop);
 }
 
+struct task_count {
+    struct loop_task task;
+    struct loop *loop;
+    unsigned ran, again;
+};
+
+static void on_task(struct loop_task *t)
+{
+    struct task_count *c = CONTAINER_OF(t, struct task_count, task);
+    c->ran++;
+    if (c->again != 0) {
+        c->again--;
+        loop_task_add(c->loop, t);
+    }
+}
+
+static void tasks_run_once_at_the_end_of_a_round(void **state)
+{
+    struct task_count c = {.loop = loop_new(), .again = 1};
+    loop_task_init(&c.task, on_task);
+    loop_task_add(c.loop, &c.task);
+    loop_task_add(c.loop, &c.task);
+    loop_round(c.loop, MSEC_NEVER); /* does not sleep: there is something to do */
+    assert_int_equal(c.ran, 1);
+    loop_round(c.loop, MSEC_NEVER); /* what the task asked for */
+    assert_int_equal(c.ran, 2);
+    loop_round(c.loop, 0);
+    assert_int_equal(c.ran, 2);
+    loop_task_add(c.loop, &c.task);
+    loop_task_cancel(&c.task);
+    loop_round(c.loop, 0);
+    assert_int_equal(c.ran, 2);
+    loop_free(c.loop);
+}
+
 static void now_does_not_run_backwards(void **state)
 {
     struct loop *l = loop_new();
@@ -170,6 +205,7 @@ int main(void)
         cmocka_unit_test(messages_before_a_stop_are_run),
         cmocka_unit_test(timers_fire_once_at_their_time),
         cmocka_unit_test(hooks_run_after_each_round_last_added_first),
+        cmocka_unit_test(tasks_run_once_at_the_end_of_a_round),
         cmocka_unit_test(now_does_not_run_backwards),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
