@@ -114,6 +114,12 @@ static void tie(struct cli_program *p, struct cli_command *cmd, struct cli_comma
         tie(p, child, cmd);
 }
 
+void cli_tie(struct cli_program *p)
+{
+    help_command.group = p->help_group;
+    tie(p, p->root, NULL);
+}
+
 /* ---- errors and help ----------------------------------------------------------------------- */
 
 int cli_fail(int code, const char *fmt, ...)
@@ -208,8 +214,7 @@ static int run(struct cli_program *p, int argc, char **argv)
 
 int cli_main(struct cli_program *p, int argc, char **argv)
 {
-    help_command.group = p->help_group;
-    tie(p, p->root, NULL);
+    cli_tie(p);
     p->argc = argc;
     p->argv = argv;
     int count = argc > 0 ? argc - 1 : 0;

@@ -129,6 +129,8 @@ struct cli_program {
  * output is flushed; if that fails (a full disk) the code is CLI_IO unless it was worse. */
 int cli_main(struct cli_program *p, int argc, char **argv);
 
+/* Set parents and program of every command; cli_main() does it by itself. */
+void cli_tie(struct cli_program *p);
 /* Parse `argv` (without a command name) by the flags of `cmd` and its parents, all set to their
  * defaults first. Return the count of arguments, moved to the front of argv, or -1: the sentence
  * is in `problem`. "--help" is not special here. */

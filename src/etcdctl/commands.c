@@ -15,7 +15,8 @@ static const struct cli_group groups[] = {
 
 /* In upstream's order, which suggestions keep; additions last. */
 static struct cli_command *const commands[] = {
-    &cmd_version, &cmd_completion, &cmd_options, NULL,
+    &cmd_get,     &cmd_put,   &cmd_del,        &cmd_txn,     &cmd_compaction, &cmd_alarm,
+    &cmd_watch,   &cmd_version, &cmd_lease,    &cmd_completion, &cmd_options, NULL,
 };
 
 static struct cli_command root = {

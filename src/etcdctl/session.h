@@ -30,6 +30,8 @@ struct session {
 /* Read the global flags, the password if it is missing, and make the client. Return CLI_OK, or the
  * exit code after the error was printed. */
 int session_open(struct session *s, struct cli_command *cmd);
+/* Likewise, and streams end when their endpoint has no leader. */
+int session_open_with_leader(struct session *s, struct cli_command *cmd);
 void session_close(struct session *s);
 static inline void session_auto(struct session *s)
 {
@@ -55,10 +57,7 @@ struct etcd_client *session_dial(const struct session_config *c, const char *end
 int session_call(struct session *s, const struct etcd_method *m, const void *request,
                  void **ret_response);
 
-/* Append the text of an error as upstream's client words it: the server's own text if it is one
- * of the known, else "rpc error: code = Unavailable desc = ...". */
-void session_error_add(struct buf *b, const struct etcd_error *e);
-/* Print it after "Error: ". Return `code`, or CLI_BAD_CONNECTION if the user could not be
+/* Print an error of the client library after "Error: ". Return `code`, or CLI_BAD_CONNECTION if the user could not be
  * authenticated. */
 int session_fail(int code, const struct etcd_error *e);
 
