@@ -310,6 +310,27 @@ static void test_hang_up(void **state)
     expect_trouble("TLS handshake: unexpected EOF");
 }
 
+/* Writing to a connection that is gone is an error, and no signal. */
+static void test_no_signal(void **state)
+{
+    struct h2_stream s = {.method = "POST", .path = "/slow-body", .done = on_done};
+    make_context(trusting());
+    assert_true(connect_h2());
+    h2_stream_open(t.h2, &s, false);
+    rig_until(&t.rig, app_holds, NULL);
+    http_server_close_all(t.rig.server);
+    loop_flush(t.rig.loop);
+    signal(SIGPIPE, SIG_DFL);
+    for (int i = 0; i < 3; i++) {
+        h2_stream_send(&s, slice_str("x"));
+        loop_flush(t.rig.loop);
+    }
+    signal(SIGPIPE, SIG_IGN);
+    t.over = false;
+    rig_until(&t.rig, is_over, NULL);
+    assert_int_equal(t.e, ERR_CLOSED);
+}
+
 static void test_no_http2(void **state)
 {
     make_context(trusting());
@@ -427,6 +448,7 @@ int main(void)
         TEST(test_client_certificate),
         TEST(test_not_tls),
         TEST(test_hang_up),
+        TEST(test_no_signal),
         TEST(test_no_http2),
         TEST(test_reload),
         TEST(test_http1),
