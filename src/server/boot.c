@@ -377,6 +377,7 @@ void server_unboot(struct server *s)
     versions_free(s->versions);
     corruption_free(s->corruption);
     free(s->own_urls);
+    raft_message_fini(&s->held_answer);
     raft_ready_fini(&s->ready);
     raft_free(s->raft);
     compactor_free(s->compactor);

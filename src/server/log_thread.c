@@ -173,10 +173,13 @@ void log_append(struct server *s, struct raft_ready *rd)
     take_hard_state(s, rd);
     if (!rd->must_sync && rd->entries.n == 0) {
         s->log_unsynced = rd->number;
-        if (s->log_last != NULL)
-            take_messages(&s->log_last->messages, &rd->messages_after_persist);
-        else
+        if (s->log_last == NULL) {
+            if (rd->committed.n != 0)
+                network_hold_answers(s, &rd->messages_after_persist);
             network_send(s, &rd->messages_after_persist);
+        } else {
+            take_messages(&s->log_last->messages, &rd->messages_after_persist);
+        }
         report_durable(s, 0);
         return;
     }

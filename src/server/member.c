@@ -438,6 +438,7 @@ static void run_ticks(struct server *s)
     if (s->now >= s->next_tick) {
         watch_disk(s);
         advance_ticks(s);
+        network_release_answer(s);
     }
     for (int i = 0; s->now >= s->next_tick && i < TICKS_MAX; i++) {
         if (!s->disk_hangs || raft_is_leader(s->raft)) /* it could not even vote for itself */

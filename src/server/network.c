@@ -12,12 +12,57 @@ enum { WAITING_WARN_MS = 5000, WAITING_REPEAT_MS = 30000 };
 
 /* ---- out ------------------------------------------------------------------------------------ */
 
+/* A newer answer says what the held one did; before anything else it goes first. */
+static void release_answer(struct server *s, const struct raft_message *next)
+{
+    struct raft_message *held = &s->held_answer;
+    if (held->to == 0 || (next != NULL && next->to != held->to))
+        return;
+    if (next == NULL || next->type != RAFT_MSG_APP_RESP || next->term != held->term)
+        s->transport->ops->send(s->transport, held, 1);
+    raft_message_fini(held);
+}
+
+/* Keep in mind what the leader was told last. */
+static void note_answers(struct server *s, const struct raft_messages *msgs)
+{
+    for (size_t i = 0; i < msgs->n; i++) {
+        const struct raft_message *m = &msgs->v[i];
+        release_answer(s, m);
+        if (m->type == RAFT_MSG_APP_RESP)
+            s->last_answer = (struct network_answer){m->to, m->term, m->reject ? 0 : m->index};
+    }
+}
+
+void network_hold_answers(struct server *s, struct raft_messages *msgs)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < msgs->n; i++) {
+        struct raft_message *m = &msgs->v[i];
+        const struct network_answer *last = &s->last_answer;
+        if (m->type == RAFT_MSG_APP_RESP && !m->reject && m->to == last->to &&
+            m->term == last->term && m->index == last->index) {
+            raft_message_fini(&s->held_answer);
+            s->held_answer = *m;
+        } else {
+            msgs->v[n++] = *m;
+        }
+    }
+    msgs->n = n;
+}
+
+void network_release_answer(struct server *s)
+{
+    release_answer(s, NULL);
+}
+
 void network_send(struct server *s, struct raft_messages *msgs)
 {
     size_t from = 0;
     const struct transport_ops *ops = s->transport->ops;
     if (msgs->n == 0)
         return;
+    note_answers(s, msgs);
     for (size_t i = 0; i < msgs->n; i++)
         if (msgs->v[i].type == RAFT_MSG_SNAP) {
             ops->send(s->transport, msgs->v + from, i - from);

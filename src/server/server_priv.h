@@ -137,6 +137,12 @@ struct server {
     uint64_t log_unsynced; /* the newest ready that needs no sync of its own */
     struct log_job *log_last; /* the newest of them; NULL: none */
     struct list log_held;     /* until a snapshot is loaded */
+    struct network_answer {
+        member_id to;
+        raft_term term;
+        raft_index index; /* 0: refused */
+    } last_answer;                   /* to an append */
+    struct raft_message held_answer; /* one that says the same; to 0: none */
     msec log_progress;        /* when one came back, or the first was given */
     bool disk_hangs;
     struct restore *restore; /* a snapshot is being loaded; NULL: none */
@@ -323,6 +329,11 @@ enum err keeper_spool(struct server *s, struct keeper_spool *ret, struct why *wh
 struct transport_receiver network_receiver(struct server *s);
 /* Send all; takes the messages, and leaves the array to be used again. */
 void network_send(struct server *s, struct raft_messages *msgs);
+/* Take out of `msgs` what answers an append that brought a commit index only, and says what the
+ * leader has heard before: it goes with the next message there, or at the next tick. So a lone
+ * put has two messages less for the leader to hear of while it is at the next one. */
+void network_hold_answers(struct server *s, struct raft_messages *msgs);
+void network_release_answer(struct server *s);
 void network_set(struct server *s, const struct member *m);
 void network_remove(struct server *s, member_id id);
 void network_sync(struct server *s); /* the members of the cluster are the peers */

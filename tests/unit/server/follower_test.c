@@ -390,6 +390,62 @@ static void a_new_leader_gets_the_rest(void **state)
     calls_end(&c);
 }
 
+/* ---- answers --------------------------------------------------------------------------------- */
+
+static size_t count_sent(const struct follower *p, enum raft_message_type type)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->sent.n; i++)
+        n += p->sent.v[i].type == type;
+    return n;
+}
+
+static void heartbeat(struct follower *p, raft_term term, raft_index commit)
+{
+    tell(p, &(struct raft_message){.type = RAFT_MSG_HEARTBEAT,
+                                   .from = p->others[term % 2],
+                                   .term = term,
+                                   .commit = commit});
+}
+
+/* What the leader has heard already it hears again, but not at once: before the next thing that we
+ * say, unless that says more. */
+static void a_commit_is_not_answered_twice(void **state)
+{
+    struct follower *p = *state;
+    append_empty(p, 2, FOUNDED, 1, 1, FOUNDED);
+    assert_accepted(p, FOUNDED + 1);
+    append_empty(p, 2, FOUNDED + 1, 2, 0, FOUNDED + 1);
+    assert_int_equal(p->server->applied_index, FOUNDED + 1);
+    assert_int_equal(count_sent(p, RAFT_MSG_APP_RESP), 0);
+    append_empty(p, 2, FOUNDED + 1, 2, 1, FOUNDED + 1);
+    assert_int_equal(count_sent(p, RAFT_MSG_APP_RESP), 1);
+    assert_accepted(p, FOUNDED + 2);
+
+    append_empty(p, 2, FOUNDED + 2, 2, 0, FOUNDED + 2);
+    assert_int_equal(count_sent(p, RAFT_MSG_APP_RESP), 0);
+    heartbeat(p, 2, FOUNDED + 2);
+    assert_int_equal(p->sent.v[0].type, RAFT_MSG_APP_RESP);
+    assert_accepted(p, FOUNDED + 2);
+    assert_int_equal(count_sent(p, RAFT_MSG_HEARTBEAT_RESP), 1);
+    end(p);
+}
+
+/* A leader that asks where we are, or a new one, is answered at once. */
+static void who_asks_is_answered(void **state)
+{
+    struct follower *p = *state;
+    append_empty(p, 2, FOUNDED, 1, 1, FOUNDED + 1);
+    assert_accepted(p, FOUNDED + 1);
+    append_empty(p, 2, FOUNDED + 1, 2, 0, FOUNDED + 1);
+    assert_accepted(p, FOUNDED + 1);
+    append_empty(p, 2, FOUNDED + 1, 2, 1, FOUNDED + 1);
+    assert_accepted(p, FOUNDED + 2);
+    append_empty(p, 3, FOUNDED + 2, 2, 0, FOUNDED + 2);
+    assert_accepted(p, FOUNDED + 2);
+    end(p);
+}
+
 /* ---- snapshots ------------------------------------------------------------------------------- */
 
 enum { SNAP_INDEX = 10, SNAP_TERM = 3 };
@@ -490,6 +546,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(forwards_in_slices),
         TEST(a_new_leader_gets_the_rest),
+        TEST(a_commit_is_not_answered_twice),
+        TEST(who_asks_is_answered),
         TEST(a_crash_before_the_log_begins_anew),
         TEST(unreadable_members_change_nothing),
     };
