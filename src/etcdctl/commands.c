@@ -15,8 +15,11 @@ static const struct cli_group groups[] = {
 
 /* In upstream's order, which suggestions keep; additions last. */
 static struct cli_command *const commands[] = {
-    &cmd_get,     &cmd_put,   &cmd_del,        &cmd_txn,     &cmd_compaction, &cmd_alarm,
-    &cmd_watch,   &cmd_version, &cmd_lease,    &cmd_completion, &cmd_options, NULL,
+    &cmd_get,     &cmd_put,      &cmd_del,         &cmd_txn,        &cmd_compaction,
+    &cmd_alarm,   &cmd_defrag,   &cmd_endpoint,    &cmd_move_leader, &cmd_watch,
+    &cmd_version, &cmd_lease,    &cmd_member,      &cmd_snapshot,   &cmd_make_mirror,
+     &cmd_auth,        &cmd_user,       &cmd_role,
+    &cmd_check,   &cmd_completion, &cmd_downgrade, &cmd_options,    NULL,
 };
 
 static struct cli_command root = {

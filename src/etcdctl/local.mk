@@ -1,19 +1,33 @@
 bin_PROGRAMS += etcdctl
 etcdctl_SOURCES = \
 	src/etcdctl/alarm.c \
+	src/etcdctl/auth.c \
+	src/etcdctl/check.c src/etcdctl/check.h \
+	src/etcdctl/check_perf.c \
 	src/etcdctl/commands.c src/etcdctl/commands.h \
 	src/etcdctl/compaction.c \
 	src/etcdctl/compare.c \
 	src/etcdctl/completion.c \
+	src/etcdctl/defrag.c \
 	src/etcdctl/del.c \
 	src/etcdctl/discovery.c src/etcdctl/discovery.h \
+	src/etcdctl/downgrade.c \
+	src/etcdctl/endpoint.c \
+	src/etcdctl/endpoints.c src/etcdctl/endpoints.h \
 	src/etcdctl/gather.c src/etcdctl/gather.h \
 	src/etcdctl/get.c \
 	src/etcdctl/globals.c src/etcdctl/globals.h \
+	src/etcdctl/interrupt.c src/etcdctl/interrupt.h \
 	src/etcdctl/lease.c \
+	src/etcdctl/load.c src/etcdctl/load.h \
 	src/etcdctl/main.c \
+	src/etcdctl/make_mirror.c \
+	src/etcdctl/member.c \
+	src/etcdctl/mirror_txn.c src/etcdctl/mirror_txn.h \
+	src/etcdctl/move_leader.c \
 	src/etcdctl/ops.c src/etcdctl/ops.h \
 	src/etcdctl/options.c \
+	src/etcdctl/os_error.h \
 	src/etcdctl/printer.c src/etcdctl/printer.h src/etcdctl/printer_priv.h \
 	src/etcdctl/printer_fields.c \
 	src/etcdctl/printer_json.c \
@@ -21,11 +35,15 @@ etcdctl_SOURCES = \
 	src/etcdctl/printer_simple.c \
 	src/etcdctl/printer_table.c \
 	src/etcdctl/put.c \
+	src/etcdctl/role.c \
 	src/etcdctl/session.c src/etcdctl/session.h \
+	src/etcdctl/snapshot.c \
+	src/etcdctl/snapshot_forward.c src/etcdctl/snapshot_forward.h \
 	src/etcdctl/txn.c \
+	src/etcdctl/user.c \
 	src/etcdctl/version.c \
 	src/etcdctl/watch.c \
 	src/etcdctl/watch_exec.c src/etcdctl/watch_exec.h \
 	src/etcdctl/words.c src/etcdctl/words.h
 etcdctl_LDADD = $(LIB_CLI) $(LIB_CLIENT) $(LIB_GRPC) $(LIB_HTTP) $(LIB_TLS) $(LIB_LOOP) $(LIB_CONFIG) \
-	$(LIB_PB) $(LIB_BASE) $(OPENSSL_LIBS) -lresolv
+	$(LIB_PB) $(LIB_BASE) $(OPENSSL_LIBS) -lresolv -lm
