@@ -215,7 +215,7 @@ static void warn_if_slow(const struct call *c)
     msec took = loop_now(c->loop->loop) - c->started;
     nsec limit = c->loop->cfg->warning_unary_request_duration;
     if (limit > 0 && took > limit / 1000000)
-        log_warn("request stats", LOG_MS("time spent", took),
+        log_warn("request stats", LOG_MESSAGE(MSG_REQUEST_SLOW), LOG_MS("time spent", took),
                  LOG_STR("response type", method_path(method_index(c->method))),
                  LOG_UINT("request size", c->request_bytes));
 }

@@ -72,7 +72,7 @@ static void snapshot_finish(struct snapshot *s)
         return;
     }
     send_piece(s, slice_make(sum, SUM));
-    log_info("successfully sent database snapshot to client",
+    log_info("successfully sent database snapshot to client", LOG_MESSAGE(MSG_SNAPSHOT_SENT),
              LOG_UINT("total-bytes", s->server.size));
     call_finish(s->call, GRPC_OK, "");
 }

@@ -9,6 +9,7 @@ src_base_libbase_a_SOURCES = \
 	src/base/list.h \
 	src/base/log.c src/base/log.h \
 	src/base/mem.c src/base/mem.h \
+	src/base/messages.h \
 	src/base/random.h \
 	src/base/sort.c src/base/sort.h \
 	src/base/types.h src/base/varint.h \

@@ -14,7 +14,11 @@
 #include "base/json_text.h"
 #include "base/mem.h"
 
-enum { OUTPUTS_MAX = 8 };
+enum {
+    OUTPUTS_MAX = 8,
+    OUTPUT_JOURNAL = -2, /* in place of a descriptor */
+    WINDOW_S = 10,       /* in which a place may say LOG_BURST records */
+};
 
 static const char *const level_names[] = {"debug", "info", "warn", "error", "panic", "fatal"};
 
@@ -22,6 +26,19 @@ static _Atomic int min_level = LOG_INFO_;
 static _Atomic int format = LOG_FORMAT_JSON;
 static int outputs[OUTPUTS_MAX] = {STDERR_FILENO};
 static size_t outputs_n = 1;
+static bool (*journal)(const struct log_record *r);
+static bool journal_is_default;
+
+const char *message_id(enum message m)
+{
+    static const char *const ids[] = {
+        [MSG_NONE] = NULL,
+#define X(name, id) [name] = id,
+        MESSAGE_TABLE(X)
+#undef X
+    };
+    return (size_t)m < ARRAY_LEN(ids) ? ids[m] : NULL;
+}
 
 bool log_level_parse(const char *s, enum log_level *ret_level)
 {
@@ -49,9 +66,22 @@ void log_set_format(enum log_format f)
     atomic_store_explicit(&format, (int)f, memory_order_relaxed);
 }
 
+void log_set_journal(bool (*sink)(const struct log_record *r), bool is_default)
+{
+    journal = sink;
+    journal_is_default = is_default;
+}
+
 static int output_open(const char *name)
 {
-    if (strcmp(name, "default") == 0 || strcmp(name, "stderr") == 0)
+    bool is_default = strcmp(name, "default") == 0;
+    if (journal != NULL && (strcmp(name, "systemd/journal") == 0 || (is_default && journal_is_default)))
+        return OUTPUT_JOURNAL;
+    if (strcmp(name, "systemd/journal") == 0) {
+        errno = ENOTCONN; /* no journal here */
+        return -1;
+    }
+    if (is_default || strcmp(name, "stderr") == 0)
         return STDERR_FILENO;
     if (strcmp(name, "stdout") == 0)
         return STDOUT_FILENO;
@@ -94,7 +124,7 @@ static void add_time(struct buf *b)
              tm.tm_hour, tm.tm_min, tm.tm_sec, now.tv_nsec / 1000);
 }
 
-static void add_field_value(struct buf *b, const struct log_field *f)
+void log_add_value(struct buf *b, const struct log_field *f)
 {
     switch (f->kind) {
     case LOGF_STR:
@@ -118,47 +148,103 @@ static void add_field_value(struct buf *b, const struct log_field *f)
         else
             buf_addf(b, "\"%" PRId64 "ms\"", f->i);
         break;
+    case LOGF_MESSAGE:
+        break;
     }
 }
 
-static void add_json(struct buf *b, enum log_level level, const char *file, int line,
-                     const char *msg, const struct log_field *fields, size_t n)
+static void add_json(struct buf *b, const struct log_record *r)
 {
-    buf_addf(b, "{\"level\":\"%s\",\"ts\":\"", level_names[level]);
+    buf_addf(b, "{\"level\":\"%s\",\"ts\":\"", level_names[r->level]);
     add_time(b);
-    buf_addf(b, "\",\"caller\":\"%s:%d\",\"msg\":", file, line);
-    json_add_string(b, msg, strlen(msg));
-    for (size_t i = 0; i < n; i++) {
-        buf_addf(b, ",\"%s\":", fields[i].name);
-        add_field_value(b, &fields[i]);
+    buf_addf(b, "\",\"caller\":\"%s:%d\",\"msg\":", r->place.file, r->place.line);
+    json_add_string(b, r->msg, strlen(r->msg));
+    for (size_t i = 0; i < r->n; i++) {
+        if (r->fields[i].kind == LOGF_MESSAGE)
+            continue;
+        buf_addf(b, ",\"%s\":", r->fields[i].name);
+        log_add_value(b, &r->fields[i]);
     }
     buf_add_str(b, "}\n");
 }
 
-static void add_text(struct buf *b, enum log_level level, const char *msg,
-                     const struct log_field *fields, size_t n)
+static void add_text(struct buf *b, const struct log_record *r)
 {
     add_time(b);
-    buf_addf(b, " %-5s %s", level_names[level], msg);
-    for (size_t i = 0; i < n; i++) {
-        buf_addf(b, " %s=", fields[i].name);
-        add_field_value(b, &fields[i]);
+    buf_addf(b, " %-5s %s", level_names[r->level], r->msg);
+    for (size_t i = 0; i < r->n; i++) {
+        if (r->fields[i].kind == LOGF_MESSAGE)
+            continue;
+        buf_addf(b, " %s=", r->fields[i].name);
+        log_add_value(b, &r->fields[i]);
     }
     buf_add_byte(b, '\n');
 }
 
-void log_write(enum log_level level, const char *file, int line, const char *msg,
-               const struct log_field *fields, size_t n)
+static void add_line(struct buf *b, const struct log_record *r)
 {
-    AUTO(buf) struct buf b = BUF_INIT;
-    const char *short_file = strstr(file, "src/");
-    file = short_file ? short_file + 4 : file;
+    if (b->n != 0)
+        return;
     if (atomic_load_explicit(&format, memory_order_relaxed) == LOG_FORMAT_JSON)
-        add_json(&b, level, file, line, msg, fields, n);
+        add_json(b, r);
     else
-        add_text(&b, level, msg, fields, n);
+        add_text(b, r);
+}
+
+static void record_write(const struct log_record *r)
+{
+    AUTO(buf) struct buf line = BUF_INIT;
     for (size_t i = 0; i < outputs_n; i++) {
-        ssize_t done = write(outputs[i], b.p, b.n);
+        int fd = outputs[i];
+        if (fd == OUTPUT_JOURNAL && journal(r))
+            continue;
+        add_line(&line, r);
+        ssize_t done = write(fd == OUTPUT_JOURNAL ? STDERR_FILENO : fd, line.p, line.n);
         (void)done; /* nowhere is left to complain to */
     }
+}
+
+/* ---- floods --------------------------------------------------------------------------------- */
+
+static void say_limited(const struct log_record *about, const char *msg, uint32_t left_out)
+{
+    const struct log_field fields[] = {LOG_STR("of", about->msg), LOG_UINT("left-out", left_out)};
+    struct log_record r = {LOG_WARN_, about->place, MSG_RATE_LIMITED, msg, fields, left_out ? 2 : 1};
+    record_write(&r);
+}
+
+/* False if the place has said enough for now. What debugging asks for and last words always pass. */
+static bool site_allows(struct log_site *site, const struct log_record *r)
+{
+    struct timespec now;
+    if (r->level == LOG_DEBUG_ || r->level >= LOG_PANIC_)
+        return true;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint32_t window = (uint32_t)(now.tv_sec / WINDOW_S) + 1;
+    uint32_t before = atomic_exchange_explicit(&site->window, window, memory_order_relaxed);
+    if (before != window) {
+        uint32_t n = atomic_exchange_explicit(&site->n, 0, memory_order_relaxed);
+        if (n > LOG_BURST)
+            say_limited(r, "records of one kind were left out", n - LOG_BURST);
+    }
+    uint32_t n = atomic_fetch_add_explicit(&site->n, 1, memory_order_relaxed);
+    if (n == LOG_BURST)
+        say_limited(r, "too many records of one kind; more of them are left out for some seconds", 0);
+    return n < LOG_BURST;
+}
+
+/* ---- records -------------------------------------------------------------------------------- */
+
+void log_write(enum log_level level, struct log_site *site, const struct log_place *place,
+               const char *msg, const struct log_field *fields, size_t n)
+{
+    struct log_record r = {level, *place, MSG_NONE, msg, fields, n};
+    const char *short_file = strstr(place->file, "src/");
+    if (short_file != NULL)
+        r.place.file = short_file + 4;
+    for (size_t i = 0; i < n; i++)
+        if (fields[i].kind == LOGF_MESSAGE)
+            r.message = (enum message)fields[i].u;
+    if (site_allows(site, &r))
+        record_write(&r);
 }

@@ -205,6 +205,7 @@ struct config {
 
 struct config_note {
     enum log_level level; /* LOG_DEBUG_, LOG_INFO_ or LOG_WARN_ */
+    enum message message; /* MSG_NONE: none */
     char *text;
 };
 

@@ -176,7 +176,7 @@ static enum err derive_cluster(struct loader *l)
         return ERR_OK;
     if (!l->has_data)
         return why_set(&l->why, ERR_INVALID, "error setting up initial cluster: %s", reason.text);
-    note_add(l, LOG_WARN_, "--initial-cluster is ignored, for the member has data: %s",
+    note_say(l, LOG_WARN_, MSG_CONFIG_IGNORED, "--initial-cluster is ignored, for the member has data: %s",
              reason.text);
     return ERR_OK;
 }

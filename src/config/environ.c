@@ -47,7 +47,7 @@ enum err environ_read(struct loader *l)
             return e;
     }
     if (unknown)
-        note_add(l, LOG_INFO_,
+        note_say(l, LOG_INFO_, MSG_VARIABLE_UNKNOWN,
                  "%zu unrecognized environment variable%s beginning with ETCD_ ignored", unknown,
                  unknown == 1 ? "" : "s");
     return ERR_OK;
@@ -68,7 +68,7 @@ static enum err on_variable(void *arg, const char *name, const char *value, int 
         return ERR_OK;
     const struct option *o = option_find_env(var, &alias);
     if (!o) {
-        note_add(l, LOG_WARN_, "%s:%d: unrecognized variable %.256s", l->env_file, line, name);
+        note_say(l, LOG_WARN_, MSG_VARIABLE_UNKNOWN, "%s:%d: unrecognized variable %.256s", l->env_file, line, name);
         return ERR_OK;
     }
     return setting_put(l, SRC_ENV_FILE, o, alias, value, line);

@@ -7,7 +7,7 @@
 
 /* ---- notes -------------------------------------------------------------------------------- */
 
-void note_add(struct loader *l, enum log_level level, const char *fmt, ...)
+void note_say(struct loader *l, enum log_level level, enum message message, const char *fmt, ...)
 {
     struct config_outcome *out = l->out;
     if (out->n_notes == CONFIG_NOTES_MAX) {
@@ -20,7 +20,7 @@ void note_add(struct loader *l, enum log_level level, const char *fmt, ...)
     buf_vaddf(&b, fmt, ap);
     va_end(ap);
     out->notes = xrealloc(out->notes, (out->n_notes + 1) * sizeof(out->notes[0]));
-    out->notes[out->n_notes++] = (struct config_note){level, buf_take_cstr(&b)};
+    out->notes[out->n_notes++] = (struct config_note){level, message, buf_take_cstr(&b)};
 }
 
 void config_outcome_fini(struct config_outcome *out)

@@ -34,7 +34,10 @@ struct loader {
     bool has_data; /* the data folder is there: the configuration says nothing of the cluster */
 };
 
-void note_add(struct loader *l, enum log_level level, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void note_say(struct loader *l, enum log_level level, enum message message, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
+/* The same for what the catalog does not explain. */
+#define note_add(l, level, ...) note_say(l, level, MSG_NONE, __VA_ARGS__)
 
 /* Append how the setting is named in its source: "--data-dir", "ETCD_DATA_DIR", "data-dir". */
 void setting_add_name(struct buf *b, enum config_source src, const struct option *o,

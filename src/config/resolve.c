@@ -18,7 +18,7 @@ static void note_loser(struct loader *l, size_t i, enum config_source loser)
     buf_add_str(&b, " (");
     setting_add_place(l, &b, l->winner[i], won->line);
     buf_add_str(&b, ")");
-    note_add(l, LOG_INFO_, "%s", buf_cstr(&b));
+    note_say(l, LOG_INFO_, MSG_SETTING_OVERRIDDEN, "%s", buf_cstr(&b));
 }
 
 /* Warn once about an option that is old or does nothing. */
@@ -30,9 +30,9 @@ static void note_use(struct loader *l, size_t i)
     setting_add_name(&name, l->winner[i], o, s->alias);
     const char *spelled = buf_cstr(&name);
     if (o->kind == OPT_BARE)
-        note_add(l, LOG_WARN_, "flag \"-%s\" is no longer supported - ignoring.", o->name);
+        note_say(l, LOG_WARN_, MSG_SETTING_WITHOUT_EFFECT, "flag \"-%s\" is no longer supported - ignoring.", o->name);
     else if (o->use == USE_NO_EFFECT)
-        note_add(l, LOG_WARN_, "%s is accepted, but has no effect here", spelled);
+        note_say(l, LOG_WARN_, MSG_SETTING_WITHOUT_EFFECT, "%s is accepted, but has no effect here", spelled);
     else if (s->alias)
         note_add(l, LOG_WARN_, "%s is an old name; use --%s", spelled, o->name);
     else if (o->section == SECT_OLD)

@@ -181,7 +181,8 @@ static void reception_finish(struct reception *r)
     struct peer *peer = reception_peer(r);
     const struct transport_receiver *to = &p->cfg.receiver;
     msec took = clock_now_ms() - r->started;
-    log_info("received and saved database snapshot", LOG_ID("local-member-id", p->cfg.id),
+    log_info("received and saved database snapshot", LOG_MESSAGE(MSG_SNAPSHOT_RECEIVED),
+             LOG_ID("local-member-id", p->cfg.id),
              LOG_ID("remote-snapshot-sender-id", r->from),
              LOG_UINT("incoming-snapshot-index", r->message.snapshot->meta.index),
              LOG_UINT("incoming-snapshot-size-bytes", r->size), LOG_MS("download-took", took));

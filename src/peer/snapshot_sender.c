@@ -427,7 +427,8 @@ static void sender_account(struct snapshot_sender *s)
         peer_count(peer, PEER_SENT_BYTES, (int64_t)(s->message.n + s->size));
         peer_count(peer, PEER_SNAPSHOT_SENT, 1);
         peer_observe(peer, PEER_SNAPSHOT_SEND_SECONDS, (double)took / 1000);
-        log_info("sent database snapshot", LOG_ID("remote-peer-id", s->to),
+        log_info("sent database snapshot", LOG_MESSAGE(MSG_SNAPSHOT_SENT),
+                 LOG_ID("remote-peer-id", s->to),
                  LOG_UINT("bytes", s->size), LOG_MS("took", took));
         return;
     }

@@ -196,19 +196,24 @@ static void on_alarm(struct server *s)
     static const struct {
         unsigned bit;
         const char *name, *action;
+        enum message raised, cleared;
     } alarms[] = {
         {BIT(ETCDSERVERPB__ALARM_TYPE__NOSPACE), "NOSPACE",
-         "free space: compact, then 'etcdctl alarm disarm'; or raise --quota-backend-bytes"},
-        {BIT(ETCDSERVERPB__ALARM_TYPE__CORRUPT), "CORRUPT", "compare the members' hashes"},
+         "free space: compact, then 'etcdctl alarm disarm'; or raise --quota-backend-bytes",
+         MSG_NOSPACE_RAISED, MSG_NOSPACE_CLEARED},
+        {BIT(ETCDSERVERPB__ALARM_TYPE__CORRUPT), "CORRUPT", "compare the members' hashes",
+         MSG_HASH_MISMATCH, MSG_NONE},
     };
     unsigned now = applier_alarms(s->applier);
     unsigned changed = atomic_exchange(&s->alarms, now) ^ now;
     for (size_t i = 0; i < ARRAY_LEN(alarms); i++) {
         if (changed & now & alarms[i].bit)
-            log_warn("alarm raised", LOG_STR("alarm", alarms[i].name),
+            log_warn("alarm raised", LOG_MESSAGE(alarms[i].raised),
+                     LOG_STR("alarm", alarms[i].name),
                      LOG_STR("action", alarms[i].action));
         else if (changed & alarms[i].bit)
-            log_info("alarm disarmed", LOG_STR("alarm", alarms[i].name));
+            log_info("alarm disarmed", LOG_MESSAGE(alarms[i].cleared),
+                     LOG_STR("alarm", alarms[i].name));
     }
     if (!(now & BIT(ETCDSERVERPB__ALARM_TYPE__NOSPACE))) {
         s->space_warned = false;
@@ -273,7 +278,8 @@ static void measure_apply(struct server *s, const struct raft_entry *e,
     if (s->cfg->warning_apply_duration <= 0 || took <= s->cfg->warning_apply_duration / 1000)
         return;
     metric_add(&metric_slow_apply, 1);
-    log_warn("apply request took too long", LOG_MS("took", took / 1000),
+    log_warn("apply request took too long", LOG_MESSAGE(MSG_REQUEST_SLOW),
+             LOG_MS("took", took / 1000),
              LOG_MS("expected-duration", s->cfg->warning_apply_duration / 1000000),
              LOG_UINT("index", e->index), LOG_UINT("request-size", e->data->n));
 }
@@ -337,11 +343,39 @@ static void tell_network(struct server *s, const struct raft_conf_change *cc)
     }
 }
 
+static bool is_learner(const struct server *s, member_id id)
+{
+    const struct member *m = cluster_find(s->cluster, id);
+    return m != NULL && m->is_learner;
+}
+
+static void say_conf_change(const struct server *s, const struct raft_conf_change_single *ch,
+                            bool was_learner)
+{
+    const struct member *m = cluster_find(s->cluster, ch->node);
+    const char *url = m != NULL && m->peer_urls.n != 0 ? m->peer_urls.v[0] : "";
+    static const struct {
+        const char *msg;
+        enum message message;
+    } texts[] = {
+        [RAFT_CONF_ADD_NODE] = {"added member", MSG_MEMBER_ADDED},
+        [RAFT_CONF_REMOVE_NODE] = {"removed member", MSG_MEMBER_REMOVED},
+        [RAFT_CONF_UPDATE_NODE] = {"updated the peer URLs of a member", MSG_NONE},
+        [RAFT_CONF_ADD_LEARNER] = {"added member as a learner", MSG_LEARNER_ADDED},
+    };
+    bool promoted = ch->type == RAFT_CONF_ADD_NODE && was_learner;
+    log_info(promoted ? "promoted a learner: it votes now" : texts[ch->type].msg,
+             LOG_MESSAGE(promoted ? MSG_LEARNER_PROMOTED : texts[ch->type].message),
+             LOG_ID("cluster-id", s->cluster_id), LOG_ID("local-member-id", s->id),
+             LOG_ID("peer-id", ch->node), LOG_STR("peer-url", url));
+}
+
 static void apply_conf_change(struct server *s, const struct raft_entry *e)
 {
     struct raft_conf_change cc = {0};
     struct raft_conf_state cs = {0};
     enum err refused = raft_conf_change_decode(e->type, blob_slice(e->data), &cc);
+    bool was_learner = refused == ERR_OK && cc.n_changes == 1 && is_learner(s, cc.changes[0].node);
     if (refused == ERR_OK)
         refused = cluster_apply_change(s->cluster, &cc, kvdb_writer(s->kvdb));
     enum err damaged = raft_apply_conf_change(s->raft, refused == ERR_OK ? &cc : NULL, &cs);
@@ -352,6 +386,8 @@ static void apply_conf_change(struct server *s, const struct raft_entry *e)
         s->conf_changed = true;
         if (refused == ERR_OK)
             tell_network(s, &cc);
+        for (size_t i = 0; i < cc.n_changes && refused == ERR_OK; i++)
+            say_conf_change(s, &cc.changes[i], was_learner);
         atomic_store(&s->is_learner, raft_is_learner(s->raft, s->id));
         reconfig_applied(s, &cc, refused);
     }

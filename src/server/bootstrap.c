@@ -122,7 +122,7 @@ enum err bootstrap_new(struct server *s, struct why *why)
 static void warn_differs(const char *what, const char *name, member_id id, const char *configured,
                          const char *held, const char *command)
 {
-    log_warn(what, LOG_STR("member", name), LOG_ID("member-id", id),
+    log_warn(what, LOG_MESSAGE(MSG_CONFIG_IGNORED), LOG_STR("member", name), LOG_ID("member-id", id),
              LOG_STR("configured-peer-urls", configured), LOG_STR("data-peer-urls", held),
              LOG_STR("to-change-the-cluster", command));
 }
@@ -274,6 +274,7 @@ static enum err write_forced(struct server *s, const struct committed *c,
     }
     log_warn("force-new-cluster: all other members are removed, and what only they have is lost; "
              "never start them again with their data, and take the flag away now",
+             LOG_MESSAGE(MSG_RECOVERY_FORCED),
              LOG_ID("cluster-id", s->cluster_id), LOG_ID("local-member-id", s->id),
              LOG_UINT("commit-index", c->to),
              LOG_UINT("dropped-entries", start->last_index - c->to));

@@ -97,7 +97,7 @@ static void report(struct corruption *c, member_id id)
 {
     for (size_t i = 0; i < c->n_peers; i++)
         if (differs(c, &c->peers[i]))
-            log_error("found different hashes of the same history",
+            log_error("found different hashes of the same history", LOG_MESSAGE(MSG_HASH_MISMATCH),
                       LOG_ID("local-member-id", c->server->id), LOG_ID("peer", c->peers[i].id),
                       LOG_INT("revision", c->rev), LOG_INT("compact-revision", c->own.compacted),
                       LOG_UINT("local-hash", c->own.crc),

@@ -115,7 +115,7 @@ static void measure_write(const struct log_job *job, int64_t took_us)
     metric_observe(&metric_wal_fsync, (double)took_us / 1e6);
     metric_observe(&metric_wal_write, (double)took_us / 1e6);
     if (took_us > SLOW_SYNC_MS * 1000)
-        log_warn("slow fdatasync", LOG_MS("took", took_us / 1000),
+        log_warn("slow fdatasync", LOG_MESSAGE(MSG_FSYNC_SLOW), LOG_MS("took", took_us / 1000),
                  LOG_MS("expected-duration", SLOW_SYNC_MS));
 }
 

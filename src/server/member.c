@@ -108,7 +108,7 @@ void member_was_removed(struct server *s, member_id by)
     s->removed = true;
     s->end_at = by != 0 ? s->now : s->now + REMOVED_END_MS;
     log_warn("the member has been permanently removed from the cluster",
-             LOG_ID("local-member-id", s->id), LOG_ID("told-by", by),
+             LOG_MESSAGE(MSG_REMOVED_SELF), LOG_ID("local-member-id", s->id), LOG_ID("told-by", by),
              LOG_STR("action", "the data directory of this member must be removed before it can "
                                "join again"));
 }
@@ -126,7 +126,7 @@ void member_fail(struct server *s, const char *what, const char *text)
 {
     if (atomic_exchange(&s->failed, true))
         return;
-    log_fatal(what, LOG_STR("error", text), LOG_STR("action", "the member stops; nothing is "
+    log_fatal(what, LOG_MESSAGE(MSG_MEMBER_FAILED), LOG_STR("error", text), LOG_STR("action", "the member stops; nothing is "
               "acknowledged any more; mend the cause and start it again"));
     fail_all(s, ERR_STOPPED);
     s->events.fatal(s->events.arg, 1, text);
@@ -270,10 +270,12 @@ static void on_new_leader(struct server *s, member_id leader)
         fail_asked_reads(s);
     }
     if (leader == 0)
-        log_warn("lost the leader", LOG_ID("local-member-id", s->id), LOG_ID("lost-leader", before),
+        log_warn("lost the leader", LOG_MESSAGE(MSG_LEADER_LOST),
+                 LOG_ID("local-member-id", s->id), LOG_ID("lost-leader", before),
                  LOG_UINT("term", raft_current_term(s->raft)));
     else if (leader != s->id)
-        log_info("found a leader", LOG_ID("local-member-id", s->id), LOG_ID("leader", leader),
+        log_info("found a leader", LOG_MESSAGE(MSG_LEADER_ELECTED),
+                 LOG_ID("local-member-id", s->id), LOG_ID("leader", leader),
                  LOG_UINT("term", raft_current_term(s->raft)));
 }
 
@@ -281,7 +283,9 @@ static void on_soft_state(struct server *s, const struct raft_soft_state *soft)
 {
     bool leads = soft->role == RAFT_LEADER;
     if (leads != atomic_load(&s->leads)) {
-        log_info(leads ? "became leader" : "lost leadership", LOG_ID("local-member-id", s->id),
+        log_info(leads ? "became leader" : "lost leadership",
+                 LOG_MESSAGE(leads ? MSG_LEADER_ELECTED : MSG_LEADER_LOST),
+                 LOG_ID("local-member-id", s->id),
                  LOG_UINT("term", raft_current_term(s->raft)));
         if (!leads)
             lessor_demote(s->lessor);
@@ -407,7 +411,8 @@ static void watch_disk(struct server *s)
     msec waits = s->log_in_flight != 0 && s->restore == NULL ? s->now - s->log_progress : 0;
     bool hangs = waits >= timeout && !raft_single_voter(s->raft);
     if (hangs && !s->disk_hangs)
-        log_error("the disk of the log does not answer", LOG_MS("waiting", waits),
+        log_error("the disk of the log does not answer", LOG_MESSAGE(MSG_DISK_HANGS),
+                  LOG_MS("waiting", waits),
                   LOG_STR("action", atomic_load(&s->leads) ? "another member is to lead"
                                                            : "this member waits for it"));
     else if (!hangs && s->disk_hangs)

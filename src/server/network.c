@@ -270,6 +270,7 @@ void network_report_waiting(struct server *s)
                  LOG_UINT("term", raft_current_term(s->raft)));
     else
         log_warn("waiting for peers: no leader can be elected without a majority",
+                 LOG_MESSAGE(MSG_WAITING_FOR_PEERS),
                  LOG_STR("not-connected", buf_cstr(&names)),
                  LOG_UINT("connected-voters", network_active_voters(s, s->now + 1)),
                  LOG_UINT("voters", cluster_n_voters(s->cluster)));

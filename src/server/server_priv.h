@@ -208,7 +208,7 @@ struct server {
     struct kvdb_checkpointer *member_cp;
     bool end_wal_due;            /* the last one did not reach the end of the WAL */
     msec compact_started, defrag_started;
-    bool space_warned;
+    bool space_warned, space_is_low;
     msec next_space_alarm; /* not proposed again before */
 
     /* ---- the keeper's ---- */

@@ -101,7 +101,7 @@ void upkeep_compaction_scheduled(struct server *s)
 
 static void compaction_done(struct server *s)
 {
-    log_info("finished scheduled compaction",
+    log_info("finished scheduled compaction", LOG_MESSAGE(MSG_COMPACTED),
              LOG_INT("compact-revision", mvcc_store_compacted(s->kv)),
              LOG_MS("took", clock_now_ms() - s->compact_started),
              LOG_INT("current-db-size-bytes", atomic_load(&s->db_size)),
@@ -172,6 +172,21 @@ static bool wants_vacuum(const struct server *s)
     return free_bytes > VACUUM_FREE_MIN && free_bytes > total / (s->vacuuming ? 10 : 4);
 }
 
+/* Once above four fifths of the quota; again after it has been below three quarters. */
+static void watch_space(struct server *s)
+{
+    int64_t in_use = atomic_load_explicit(&s->db_in_use, memory_order_relaxed);
+    int64_t quota = s->cfg->quota_bytes;
+    if (quota > 0 && in_use > quota / 5 * 4 && !s->space_is_low) {
+        s->space_is_low = true;
+        log_warn("the key database has used four fifths of its quota", LOG_MESSAGE(MSG_SPACE_LOW),
+                 LOG_INT("db-in-use-bytes", in_use), LOG_INT("quota-size-bytes", quota),
+                 LOG_STR("action", "compact old revisions, or raise --quota-backend-bytes"));
+    } else if (quota <= 0 || in_use < quota / 4 * 3) {
+        s->space_is_low = false;
+    }
+}
+
 static void vacuum_answer(struct server *s)
 {
     struct server_call *call;
@@ -198,6 +213,9 @@ static void vacuum_step(struct server *s)
     bool waited_for = !list_is_empty(&s->defrag_waiters);
     s->next_vacuum = waited_for ? after_step(start) : clock_now_ms() + VACUUM_PAUSE_MS;
     if (freed < VACUUM_PAGES) {
+        log_info("gave free space back to the file system", LOG_MESSAGE(MSG_VACUUMED),
+                 LOG_INT("current-db-size-bytes", atomic_load(&s->db_size)),
+                 LOG_INT("current-db-size-in-use-bytes", atomic_load(&s->db_in_use)));
         vacuum_answer(s);
         s->vacuuming = false;
     }
@@ -211,7 +229,7 @@ void upkeep_durable(struct server *s, raft_index index)
         return;
     s->durable_index = index;
     log_trim(s, index < s->cache.before_index ? index : s->cache.before_index);
-    log_info("saved snapshot", LOG_UINT("snapshot-index", index));
+    log_info("saved snapshot", LOG_MESSAGE(MSG_SNAPSHOT_SAVED), LOG_UINT("snapshot-index", index));
 }
 
 /* The keeper copies most of the WAL while commits go on, so it hardly ever reaches their end. When
@@ -258,6 +276,7 @@ msec upkeep_run(struct server *s)
     compact_step(s);
     vacuum_step(s);
     checkpoint(s);
+    watch_space(s);
     if (lessor_is_primary(s->lessor))
         due = sooner(due, lease_due(s));
     if (s->compactor != NULL)

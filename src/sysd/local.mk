@@ -1,3 +1,4 @@
 noinst_LIBRARIES += src/sysd/libsysd.a
 src_sysd_libsysd_a_SOURCES = \
+	src/sysd/journal.c src/sysd/journal.h \
 	src/sysd/notify.c src/sysd/notify.h

@@ -166,7 +166,7 @@ static char *log_to_text(enum log_level least, enum log_format format)
     log_set_level(least);
     log_set_format(format);
     log_debug("too quiet");
-    log_warn("a \"warning\"", LOG_STR("text", "x\ny"), LOG_INT("n", -5), LOG_BOOL("yes", true),
+    log_warn("a \"warning\"", LOG_STR("text", "x\ny"), LOG_INT("n", -5), LOG_MESSAGE(MSG_FSYNC_SLOW), LOG_BOOL("yes", true),
              LOG_ID("id", 0x8e9e05c52164694d), LOG_MS("took", 1500), LOG_UINT("u", UINT64_MAX));
     const char *err[] = {"stderr"};
     assert_int_equal(log_set_outputs(err, 1, &why), ERR_OK);
@@ -199,6 +199,75 @@ static void log_writes_text_lines(void **state)
     log_set_level(LOG_INFO_);
 }
 
+/* Write `n` records from one place into a file, and return how many lines that makes. */
+static size_t lines_of_flood(size_t n)
+{
+    char path[] = "/tmp/etcd-log-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    const char *out[] = {path}, *err[] = {"stderr"};
+    struct why why;
+    assert_int_equal(log_set_outputs(out, 1, &why), ERR_OK);
+    for (size_t i = 0; i < n; i++)
+        log_info("again");
+    log_warn("from another place");
+    assert_int_equal(log_set_outputs(err, 1, &why), ERR_OK);
+    size_t lines = 0;
+    char c;
+    while (read(fd, &c, 1) == 1)
+        lines += c == '\n';
+    close(fd);
+    unlink(path);
+    return lines;
+}
+
+static void log_holds_floods_back(void **state)
+{
+    (void)state;
+    /* The place speaks for the rest of its ten seconds or, if they end just now, for two of them. */
+    size_t lines = lines_of_flood(10 * LOG_BURST);
+    assert_in_range(lines, LOG_BURST + 2, 2 * LOG_BURST + 4);
+}
+
+static size_t journal_records;
+static enum message journal_message;
+
+static bool fake_journal(const struct log_record *r)
+{
+    journal_records++;
+    journal_message = r->message;
+    return true;
+}
+
+static void log_gives_records_to_the_journal(void **state)
+{
+    (void)state;
+    struct why why;
+    const char *journal[] = {"systemd/journal"}, *plain[] = {"default"};
+    assert_int_equal(log_set_outputs(journal, 1, &why), ERR_IO); /* there is none */
+    log_set_journal(fake_journal, true);
+    assert_int_equal(log_set_outputs(plain, 1, &why), ERR_OK);
+    log_warn("alarm raised", LOG_MESSAGE(MSG_NOSPACE_RAISED), LOG_INT("n", 1));
+    assert_int_equal(journal_records, 1);
+    assert_int_equal(journal_message, MSG_NOSPACE_RAISED);
+    log_set_journal(fake_journal, false);
+    assert_int_equal(log_set_outputs(plain, 1, &why), ERR_OK); /* stderr now */
+    log_warn("to stderr");
+    assert_int_equal(journal_records, 1);
+    log_set_journal(NULL, false);
+}
+
+static void message_ids_differ(void **state)
+{
+    (void)state;
+    assert_null(message_id(MSG_NONE));
+    for (int a = MSG_NONE + 1; message_id((enum message)a) != NULL; a++) {
+        assert_int_equal(strlen(message_id((enum message)a)), 32);
+        for (int b = MSG_NONE + 1; b < a; b++)
+            assert_string_not_equal(message_id((enum message)a), message_id((enum message)b));
+    }
+}
+
 static void log_keeps_its_outputs_when_one_cannot_be_opened(void **state)
 {
     (void)state;
@@ -224,6 +293,9 @@ int main(void)
         cmocka_unit_test(every_error_has_a_text_and_a_code),
         cmocka_unit_test(log_writes_json_lines),
         cmocka_unit_test(log_writes_text_lines),
+        cmocka_unit_test(log_holds_floods_back),
+        cmocka_unit_test(log_gives_records_to_the_journal),
+        cmocka_unit_test(message_ids_differ),
         cmocka_unit_test(log_keeps_its_outputs_when_one_cannot_be_opened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,5 @@
+# unit tests of src/sysd
+check_PROGRAMS += \
+	tests/unit/sysd/journal_test
+tests_unit_sysd_journal_test_SOURCES = tests/unit/sysd/journal_test.c
+tests_unit_sysd_journal_test_LDADD = $(LIB_SYSD) $(LIB_BASE) $(UNIT_LIBS)
