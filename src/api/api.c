@@ -25,7 +25,7 @@ struct listener {
     int fd; /* -1 once an acceptor has it */
     enum api_port_kind kind;
     struct acceptor *acceptor;
-    const char *socket; /* a path to unlink when we stop listening; NULL: TCP */
+    const char *path; /* to unlink when we listen no more; NULL: none */
 };
 
 struct api {
@@ -36,6 +36,7 @@ struct api {
     struct listener listeners[LISTENERS_MAX];
     size_t listeners_n;
 
+    bool turn_asked; /* by the control thread, of all loops */
     pthread_mutex_t lock;
     pthread_cond_t cond;
     unsigned undrained; /* ports that have open connections; under `lock` */
@@ -65,46 +66,30 @@ static struct api_loop *order_take(struct loop_msg *m)
 
 /* ---- listeners ------------------------------------------------------------------------------- */
 
-static enum err url_bind(const struct url *u, int *ret_fd, struct why *why)
+static enum err listen_on(struct api *a, const struct listen_sockets *sockets,
+                          enum api_port_kind kind, struct why *why)
 {
-    if (url_is_tls(u))
-        return why_set(why, ERR_INVALID, "cannot listen on %s: TLS is not supported", u->text);
-    if (url_is_unix(u))
-        return listener_bind_unix(u->path, ret_fd, why);
-    int port = url_port(u);
-    if (port < 0 || port > UINT16_MAX)
-        return why_set(why, ERR_INVALID, "cannot listen on %s: bad port", u->text);
-    return listener_bind_tcp(url_bind_host(u), (uint16_t)port, ret_fd, why);
-}
-
-static enum err listen_on(struct api *a, const struct url_list *urls, enum api_port_kind kind,
-                          struct why *why)
-{
-    for (size_t i = 0; i < urls->n; i++) {
-        if (a->listeners_n == LISTENERS_MAX)
-            return why_set(why, ERR_INVALID, "too many URLs to listen on");
-        struct listener *l = &a->listeners[a->listeners_n];
-        enum err e = url_bind(&urls->items[i], &l->fd, why);
-        if (e != ERR_OK)
-            return e;
-        l->kind = kind;
-        l->socket = url_is_unix(&urls->items[i]) ? urls->items[i].path : NULL;
-        a->listeners_n++;
+    enum err e = ERR_OK;
+    for (size_t i = 0; i < sockets->n; i++) {
+        if (a->listeners_n == LISTENERS_MAX) {
+            e = why_set(why, ERR_INVALID, "too many addresses to listen on");
+            close(sockets->v[i].fd);
+            continue;
+        }
+        a->listeners[a->listeners_n++] =
+            (struct listener){.fd = sockets->v[i].fd, .kind = kind, .path = sockets->v[i].path};
     }
-    return ERR_OK;
+    return e;
 }
 
-static enum err listen_all(struct api *a, struct why *why)
+static enum err listen_all(struct api *a, const struct api_sockets *sockets, struct why *why)
 {
-    const struct config *cfg = a->cfg;
-    bool split = cfg->listen_client_http_urls.n != 0;
-    enum err e = listen_on(a, &cfg->listen_client_urls, split ? API_PORT_GRPC : API_PORT_CLIENT,
-                           why);
-    if (e == ERR_OK)
-        e = listen_on(a, &cfg->listen_client_http_urls, API_PORT_HTTP, why);
-    if (e == ERR_OK)
-        e = listen_on(a, &cfg->listen_metrics_urls, API_PORT_METRICS, why);
-    return e;
+    bool split = sockets->client_http.n != 0;
+    enum err client =
+        listen_on(a, &sockets->client, split ? API_PORT_GRPC : API_PORT_CLIENT, why);
+    enum err http = listen_on(a, &sockets->client_http, API_PORT_HTTP, why);
+    enum err metrics = listen_on(a, &sockets->metrics, API_PORT_METRICS, why);
+    return client != ERR_OK ? client : http != ERR_OK ? http : metrics;
 }
 
 /* The first loop accepts for all. */
@@ -125,27 +110,26 @@ static void accept_no_more(struct api *a)
         struct listener *l = &a->listeners[i];
         acceptor_free(l->acceptor);
         l->acceptor = NULL;
-        if (l->socket != NULL)
-            (void)unlink(l->socket); /* if it stays, the next start removes it */
-        l->socket = NULL;
+        if (l->path != NULL)
+            (void)unlink(l->path); /* if it stays, the next start removes it */
+        l->path = NULL;
     }
 }
 
-static void log_addresses(const struct url_list *urls, const char *traffic)
+static void log_addresses(const struct listen_sockets *sockets, const char *traffic)
 {
-    for (size_t i = 0; i < urls->n; i++)
+    for (size_t i = 0; i < sockets->n; i++)
         log_info("serving client traffic insecurely; this is strongly discouraged!",
-                 LOG_STR("traffic", traffic), LOG_STR("address", urls->items[i].text));
+                 LOG_STR("traffic", traffic), LOG_STR("address", sockets->v[i].address));
 }
 
-static void log_serving(const struct config *cfg)
+static void log_serving(const struct api_sockets *sockets)
 {
-    bool split = cfg->listen_client_http_urls.n != 0;
-    log_addresses(&cfg->listen_client_urls, split ? "grpc" : "grpc+http");
-    log_addresses(&cfg->listen_client_http_urls, "http");
-    for (size_t i = 0; i < cfg->listen_metrics_urls.n; i++)
+    log_addresses(&sockets->client, sockets->client_http.n != 0 ? "grpc" : "grpc+http");
+    log_addresses(&sockets->client_http, "http");
+    for (size_t i = 0; i < sockets->metrics.n; i++)
         log_info("serving metrics and health checks",
-                 LOG_STR("address", cfg->listen_metrics_urls.items[i].text));
+                 LOG_STR("address", sockets->metrics.v[i].address));
 }
 
 /* ---- threads --------------------------------------------------------------------------------- */
@@ -248,13 +232,13 @@ static struct api *api_new(const struct config *cfg, struct server *server)
     return a;
 }
 
-enum err api_start(const struct config *cfg, struct server *server, struct api **ret,
-                   struct why *why)
+enum err api_start(const struct config *cfg, struct server *server,
+                   const struct api_sockets *sockets, struct api **ret, struct why *why)
 {
     methods_init();
     stats_init(server, cfg->metrics_extensive);
     struct api *a = api_new(cfg, server);
-    enum err e = listen_all(a, why);
+    enum err e = listen_all(a, sockets, why);
     if (e == ERR_OK)
         e = loops_make(a, why);
     if (e == ERR_OK) {
@@ -266,9 +250,31 @@ enum err api_start(const struct config *cfg, struct server *server, struct api *
         api_free(a);
         return e;
     }
-    log_serving(cfg);
+    log_serving(sockets);
     *ret = a;
     return ERR_OK;
+}
+
+/* ---- signs of life --------------------------------------------------------------------------- */
+
+static void run_turned(struct loop_msg *m)
+{
+    atomic_store(&order_take(m)->turned, true);
+}
+
+bool api_has_turned(struct api *a)
+{
+    bool all = true;
+    for (unsigned i = 0; i < a->loops_n; i++)
+        all = all && atomic_load(&a->loops[i].turned);
+    if (!all && a->turn_asked)
+        return false;
+    a->turn_asked = true;
+    for (unsigned i = 0; i < a->loops_n; i++) {
+        atomic_store(&a->loops[i].turned, false);
+        order_post(&a->loops[i], run_turned);
+    }
+    return all;
 }
 
 /* ---- draining -------------------------------------------------------------------------------- */
@@ -285,11 +291,18 @@ static void on_port_drained(void *arg)
 static void run_drain(struct loop_msg *m)
 {
     struct api_loop *l = order_take(m);
-    if (l->index == 0)
-        accept_no_more(l->api);
     for (unsigned kind = 0; kind < API_PORT_COUNT_; kind++)
         if (l->ports[kind].http != NULL)
             http_server_drain(l->ports[kind].http, on_port_drained, l->api);
+}
+
+/* In the accepting loop's thread, so that a connection that it gave away arrives before the drain. */
+static void run_drain_all(struct loop_msg *m)
+{
+    struct api *a = order_take(m)->api;
+    accept_no_more(a);
+    for (unsigned i = 0; i < a->loops_n; i++)
+        order_post(&a->loops[i], run_drain);
 }
 
 static unsigned ports_count(const struct api *a)
@@ -312,8 +325,7 @@ void api_drain(struct api *a, msec bound)
         until.tv_nsec -= 1000000000;
     }
     a->undrained = ports_count(a);
-    for (unsigned i = 0; i < a->loops_n; i++)
-        order_post(&a->loops[i], run_drain);
+    order_post(&a->loops[0], run_drain_all);
     pthread_mutex_lock(&a->lock);
     while (a->undrained != 0 &&
            pthread_cond_timedwait(&a->cond, &a->lock, &until) != ETIMEDOUT) {

@@ -9,18 +9,31 @@
 #ifndef API_API_H
 #define API_API_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "base/types.h"
 #include "base/why.h"
+#include "http/listener.h"
 
 struct api;
 struct config;
 struct server;
 
-/* Bind the listeners of `cfg` and start the client threads. `cfg` and `server` are lent for the
- * api's life. On failure nothing runs and `why` names the address. */
-MUST_USE enum err api_start(const struct config *cfg, struct server *server, struct api **ret,
-                            struct why *why);
+struct api_sockets {
+    struct listen_sockets client;      /* gRPC, and HTTP unless that has its own */
+    struct listen_sockets client_http; /* if not empty, HTTP is served only there */
+    struct listen_sockets metrics;
+};
+
+/* Start the client threads, which accept from `sockets`. `cfg`, `server` and the paths of the sockets are
+ * lent for the api's life; the descriptors are taken in any case. On failure nothing runs. */
+MUST_USE enum err api_start(const struct config *cfg, struct server *server,
+                            const struct api_sockets *sockets, struct api **ret, struct why *why);
+
+/* Return true if each client loop has turned since this was last asked (false at first). The control
+ * thread only. */
+bool api_has_turned(struct api *a);
 
 /* Accept no more connections, ask the clients to go, and wait until they have or `bound` is over. */
 void api_drain(struct api *a, msec bound);

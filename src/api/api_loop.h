@@ -63,6 +63,8 @@ struct api_loop {
     struct loop_timer leader_timer;
     unsigned leaderless; /* election timeouts without a leader, in a row */
 
+    _Atomic bool turned; /* the control thread asked whether it does */
+
     unsigned users; /* calls and probes that are not over, or wait for the server */
     bool stopping;  /* end the loop when `users` is 0 */
 };

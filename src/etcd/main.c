@@ -23,13 +23,16 @@
 #include "base/mem.h"
 #include "config/config.h"
 #include "etcd/default_host.h"
+#include "etcd/explain.h"
+#include "etcd/sockets.h"
+#include "etcd/supervise.h"
 #include "server/server.h"
+#include "sysd/journal.h"
 #include "sysd/notify.h"
 
 enum {
     DRAIN_MS = 3000, /* connections may finish what they have begun */
-    EXIT_CONFIG = 78,
-    EXIT_FOREIGN_DATA = 65,
+    STOP_S = 30,     /* for one step of stopping */
 };
 
 extern char **environ;
@@ -38,8 +41,9 @@ extern char **environ;
 struct control {
     int signals; /* signalfd */
     int wake;    /* eventfd */
-    _Atomic bool ready, failed;
+    _Atomic bool failed;
     _Atomic int status;
+    struct supervision supervision;
 };
 
 static void wake(struct control *c)
@@ -52,17 +56,23 @@ static void wake(struct control *c)
 static void on_ready(void *arg)
 {
     struct control *c = arg;
-    c->ready = true;
+    c->supervision.joined = true;
     wake(c);
 }
 
 static void on_fatal(void *arg, int status, const char *text)
 {
     struct control *c = arg;
-    (void)text; /* the member has logged it */
+    notify_status(text); /* the member has logged it */
     c->status = status;
     c->failed = true;
     wake(c);
+}
+
+static void on_progress(void *arg, const char *doing, uint64_t done)
+{
+    struct control *c = arg;
+    supervise_progress(&c->supervision, doing, done);
 }
 
 /* ---- before anything runs ------------------------------------------------------------------- */
@@ -103,8 +113,7 @@ static int say_outcome(enum config_result result, const struct config_outcome *o
         fprintf(stderr, "%s\n", out->error);
         return print_buf(stderr, config_add_usage, out->exit_code);
     default:
-        fprintf(stderr, "%s\n", out->error);
-        return out->exit_code;
+        return explain_config_error(out->error, out->exit_code);
     }
 }
 
@@ -113,15 +122,19 @@ static enum err start_log(const struct config *cfg, const struct config_outcome 
 {
     log_set_level(cfg->log_level_value);
     log_set_format(cfg->log_json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
+    if (journal_is_there())
+        log_set_journal(journal_write, journal_has_stderr());
+    journal_set_member(cfg->name, 0, 0);
     enum err e = log_set_outputs((const char *const *)cfg->log_outputs.items, cfg->log_outputs.n,
                                  why);
     if (e != ERR_OK)
         return e;
     for (size_t i = 0; i < out->n_notes; i++)
-        LOG_AT(out->notes[i].level, out->notes[i].text);
-    log_info("starting etcd", LOG_STR("etcd-version", ETCD_API_VERSION),
-             LOG_STR("package-version", PACKAGE_VERSION), LOG_STR("name", cfg->name),
-             LOG_STR("data-dir", cfg->data_dir), LOG_INT("pid", getpid()));
+        LOG_AT(out->notes[i].level, out->notes[i].text, LOG_MESSAGE(out->notes[i].message));
+    log_info("starting etcd", LOG_MESSAGE(MSG_STARTING),
+             LOG_STR("etcd-version", ETCD_API_VERSION), LOG_STR("package-version", PACKAGE_VERSION),
+             LOG_STR("name", cfg->name), LOG_STR("data-dir", cfg->data_dir),
+             LOG_INT("pid", getpid()));
     return ERR_OK;
 }
 
@@ -142,6 +155,7 @@ static enum err start_signals(struct control *c, struct why *why)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     signal(SIGPIPE, SIG_IGN);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     c->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -153,59 +167,63 @@ static enum err start_signals(struct control *c, struct why *why)
 
 /* ---- running -------------------------------------------------------------------------------- */
 
-/* Wait until the member is ready (with `for_ready`), has failed, or a signal came: its number, else 0. */
-static int control_wait(struct control *c, bool for_ready)
+/* Return the signal that came, or 0. Nobody sends the one that a vanished terminal does. */
+static int signal_take(struct control *c)
 {
-    while (!c->failed && !(for_ready && c->ready)) {
+    struct signalfd_siginfo info;
+    if (read(c->signals, &info, sizeof info) != sizeof info)
+        return 0;
+    if (info.ssi_signo == SIGHUP && info.ssi_code == SI_KERNEL)
+        return SIGTERM;
+    return (int)info.ssi_signo;
+}
+
+/* Run until the member has failed, or a signal ends it: its number, else 0. */
+static int control_run(struct control *c)
+{
+    while (!c->failed) {
         struct pollfd fds[] = {{.fd = c->signals, .events = POLLIN},
                                {.fd = c->wake, .events = POLLIN}};
-        struct signalfd_siginfo info;
         uint64_t count;
-        if (poll(fds, ARRAY_LEN(fds), -1) == -1 && errno != EINTR)
+        if (poll(fds, ARRAY_LEN(fds), supervise_run(&c->supervision)) == -1 && errno != EINTR)
             return SIGTERM;
-        if (read(c->signals, &info, sizeof info) == sizeof info)
-            return (int)info.ssi_signo;
+        int sig = signal_take(c);
+        if (sig != 0 && sig != SIGHUP)
+            return sig;
         if (read(c->wake, &count, sizeof count) == -1 && errno != EAGAIN)
             return SIGTERM;
     }
     return 0;
 }
 
-static void say_listening(const struct config *cfg)
-{
-    for (size_t i = 0; i < cfg->listen_client_urls.n; i++) {
-        const struct url *u = &cfg->listen_client_urls.items[i];
-        log_info("ready to serve client requests", LOG_STR("address", u->text));
-        if (!url_is_tls(u) && !url_is_unix(u) && strncmp(url_bind_host(u), "127.", 4) != 0 &&
-            strcmp(url_bind_host(u), "::1") != 0)
-            log_warn("serving client traffic insecurely; this is strongly discouraged!",
-                     LOG_STR("address", u->text));
-    }
-}
-
 /* Serve until the end; return the signal that ended it, or 0 when the member failed. */
-static int serve(struct control *c, const struct config *cfg, struct server *s, struct why *why)
+static int serve(struct control *c, const struct config *cfg, const struct sockets *sockets,
+                 struct server *s)
 {
+    struct why why = {""};
     struct api *api = NULL;
-    int sig = control_wait(c, true);
-    if (sig == 0 && !c->failed) {
-        if (api_start(cfg, s, &api, why) != ERR_OK) {
-            log_fatal("the client listeners cannot be opened", LOG_STR("error", why->text));
-            c->status = 1;
-            c->failed = true;
-        } else {
-            say_listening(cfg);
-            notify_ready("serving");
-            sig = control_wait(c, false);
-        }
+    struct api_sockets listen = sockets_for_api(sockets);
+    int sig = 0;
+    if (api_start(cfg, s, &listen, &api, &why) != ERR_OK) {
+        log_fatal("clients cannot be served", LOG_MESSAGE(MSG_CANNOT_START),
+                  LOG_STR("error", why.text));
+        c->status = EXIT_FAILED;
+        c->failed = true;
+    } else {
+        supervise_begin(&c->supervision, s, api, sockets, (msec)cfg->heartbeat_interval_ms);
+        sig = control_run(c);
     }
     if (sig != 0)
-        log_info("received signal; shutting down", LOG_STR("signal", strsignal(sig)));
-    notify_stopping("shutting down");
+        log_info("received signal; shutting down", LOG_MESSAGE(MSG_STOPPING),
+                 LOG_STR("signal", strsignal(sig)));
+    if (sig != 0 || c->status == 0)
+        notify_stopping("shutting down");
+    notify_extend(STOP_S);
     if (!c->failed)
         server_hand_over(s);
     if (api != NULL && !c->failed)
         api_drain(api, DRAIN_MS);
+    notify_extend(STOP_S);
     server_stop(s);
     if (api != NULL)
         api_stop(api);
@@ -214,35 +232,11 @@ static int serve(struct control *c, const struct config *cfg, struct server *s, 
     return sig;
 }
 
-static int run(const struct config *cfg, const struct config_outcome *out)
+/* As PID 1, where nobody would see the signal, end with 0; else by the signal that came. */
+static int end_by(int sig)
 {
-    struct why why = {""};
-    struct control c = {.signals = -1};
-    struct server *s = NULL;
-    enum err e = start_log(cfg, out, &why);
-    if (e == ERR_OK)
-        e = start_signals(&c, &why);
-    if (e != ERR_OK) {
-        fprintf(stderr, "%s\n", why.text);
-        return 1;
-    }
-    raise_file_limit();
-    struct server_events events = {on_ready, on_fatal, &c};
-    e = server_start(cfg, &events, &s, &why);
-    if (e != ERR_OK) {
-        log_fatal("the member cannot start", LOG_STR("error", why.text));
-        if (e == ERR_REMOVED)
-            return 0; /* nothing that a restart could mend */
-        return e == ERR_FOREIGN_DATA ? EXIT_FOREIGN_DATA : 1;
-    }
-    int sig = serve(&c, cfg, s, &why);
-    log_info("closed etcd server", LOG_STR("name", cfg->name));
-    close(c.signals);
-    close(c.wake);
-    if (sig == 0)
-        return c.status;
     if (getpid() == 1)
-        return 0; /* nobody would see the signal */
+        return 0;
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, sig);
@@ -250,6 +244,45 @@ static int run(const struct config *cfg, const struct config_outcome *out)
     raise(sig);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     return 0;
+}
+
+static int run_member(struct control *c, const struct config *cfg, const struct sockets *sockets)
+{
+    struct why why = {""};
+    struct server *s = NULL;
+    struct listen_sockets peers = sockets_of(sockets, PASSED_PEER);
+    struct server_events events = {on_ready, on_fatal, c, on_progress};
+    notify_status("opening the data directory");
+    enum err e = server_start(cfg, &peers, &events, &s, &why);
+    if (e != ERR_OK)
+        return explain_start_failure(cfg, e, &why);
+    journal_set_member(NULL, server_member_id(s), server_cluster_id(s));
+    int sig = serve(c, cfg, sockets, s);
+    log_info("closed etcd server", LOG_STR("name", cfg->name));
+    return sig != 0 ? end_by(sig) : c->status;
+}
+
+static int run(const struct config *cfg, const struct config_outcome *out)
+{
+    struct why why = {""};
+    struct control c = {.signals = -1};
+    struct sockets sockets;
+    enum err e = start_log(cfg, out, &why);
+    if (e == ERR_OK)
+        e = start_signals(&c, &why);
+    if (e != ERR_OK) {
+        fprintf(stderr, "%s\n", why.text);
+        return EXIT_FAILED;
+    }
+    raise_file_limit();
+    e = sockets_open(cfg, &sockets, &why);
+    if (e != ERR_OK)
+        return explain_start_failure(cfg, e, &why);
+    int status = run_member(&c, cfg, &sockets);
+    sockets_fini(&sockets);
+    close(c.signals);
+    close(c.wake);
+    return status;
 }
 
 int main(int argc, char **argv)

@@ -660,6 +660,8 @@ void h2_start(struct http_conn *c)
     };
     nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, settings, ARRAY_LEN(settings));
     nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, 0, CONN_WINDOW);
+    if (c->server->draining)
+        h2_drain(c);
 }
 
 struct h2_shared *h2_shared_new(void)

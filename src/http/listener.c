@@ -18,6 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "http/server.h"
 
 #define BACKLOG 4096
@@ -111,6 +112,81 @@ uint16_t listener_port(int fd)
     if (ss.ss_family == AF_INET6)
         return ntohs(((const struct sockaddr_in6 *)&ss)->sin6_port);
     return 0;
+}
+
+/* ---- where a socket is bound --------------------------------------------------------------- */
+
+union address {
+    struct sockaddr any;
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+    struct sockaddr_un un;
+    struct sockaddr_storage room;
+};
+
+static bool address_of(int fd, union address *ret)
+{
+    socklen_t len = sizeof *ret;
+    *ret = (union address){0};
+    return getsockname(fd, &ret->any, &len) == 0;
+}
+
+/* All addresses of IPv6 are those of IPv4 as well. */
+static bool is_any(const union address *a)
+{
+    if (a->any.sa_family == AF_INET)
+        return a->in.sin_addr.s_addr == htonl(INADDR_ANY);
+    return a->any.sa_family == AF_INET6 &&
+           memcmp(&a->in6.sin6_addr, &in6addr_any, sizeof in6addr_any) == 0;
+}
+
+bool listener_is_at_tcp(int fd, const char *host, uint16_t port)
+{
+    union address a, want = {0};
+    if (!address_of(fd, &a) || listener_port(fd) != port)
+        return false;
+    if (inet_pton(AF_INET, host, &want.in.sin_addr) == 1)
+        return a.any.sa_family == AF_INET && a.in.sin_addr.s_addr == want.in.sin_addr.s_addr;
+    if (inet_pton(AF_INET6, host, &want.in6.sin6_addr) == 1)
+        return a.any.sa_family == AF_INET6 &&
+               memcmp(&a.in6.sin6_addr, &want.in6.sin6_addr, sizeof in6addr_any) == 0;
+    return host[0] == '\0' && is_any(&a);
+}
+
+bool listener_is_at_unix(int fd, const char *path)
+{
+    union address a;
+    return address_of(fd, &a) && a.any.sa_family == AF_UNIX &&
+           strncmp(a.un.sun_path, path, sizeof a.un.sun_path) == 0;
+}
+
+bool listener_is_local(int fd)
+{
+    union address a;
+    if (!address_of(fd, &a))
+        return false;
+    if (a.any.sa_family == AF_INET)
+        return ntohl(a.in.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    if (a.any.sa_family == AF_INET6)
+        return memcmp(&a.in6.sin6_addr, &in6addr_loopback, sizeof in6addr_loopback) == 0;
+    return a.any.sa_family == AF_UNIX;
+}
+
+char *listener_url(int fd, bool tls)
+{
+    union address a;
+    char host[INET6_ADDRSTRLEN] = "?";
+    bool known = address_of(fd, &a);
+    if (known && a.any.sa_family == AF_UNIX)
+        return xasprintf("%s://%.*s", tls ? "unixs" : "unix", (int)sizeof a.un.sun_path,
+                         a.un.sun_path);
+    bool v6 = known && a.any.sa_family == AF_INET6;
+    if (v6)
+        (void)inet_ntop(AF_INET6, &a.in6.sin6_addr, host, sizeof host);
+    else if (known && a.any.sa_family == AF_INET)
+        (void)inet_ntop(AF_INET, &a.in.sin_addr, host, sizeof host);
+    return xasprintf("%s://%s%s%s:%u", tls ? "https" : "http", v6 ? "[" : "", host, v6 ? "]" : "",
+                     listener_port(fd));
 }
 
 /* ---- accepting --------------------------------------------------------------------------- */

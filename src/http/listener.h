@@ -3,6 +3,7 @@
 #ifndef HTTP_LISTENER_H
 #define HTTP_LISTENER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -19,6 +20,29 @@ enum err listener_bind_tcp(const char *host, uint16_t port, int *ret_fd, struct 
 enum err listener_bind_unix(const char *path, int *ret_fd, struct why *why);
 /* Return the port of a bound TCP socket, 0 if it has none. */
 uint16_t listener_port(int fd);
+
+/* True if the socket is bound to that address, which is as in listener_bind_tcp(). */
+bool listener_is_at_tcp(int fd, const char *host, uint16_t port);
+/* True if it is bound to that path. */
+bool listener_is_at_unix(int fd, const char *path);
+/* True if only this machine can reach it: a unix socket, or a loopback address. */
+bool listener_is_local(int fd);
+/* Return the address as a URL ("http://[::1]:2379", "unix:///run/x"), owned by the caller. */
+char *listener_url(int fd, bool tls);
+
+/* A socket that is listened on, for whoever is to accept from it. */
+struct listen_socket {
+    int fd;
+    bool tls;
+    bool local;          /* only this machine can reach it */
+    const char *address; /* what it is called in the log; lent */
+    const char *path;    /* of a unix socket that we bound: remove it when we listen no more; else NULL */
+};
+
+struct listen_sockets {
+    const struct listen_socket *v;
+    size_t n;
+};
 
 struct acceptor;
 

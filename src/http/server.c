@@ -11,6 +11,8 @@
 
 #define SWEEP_MIN_MS 10
 #define SWEEP_MAX_MS 1000
+#define DRAIN_SWEEP_MS 50
+#define DRAIN_FIRST_MS 250 /* for the first bytes of a connection that came just before the drain */
 
 #define DEFAULT(field, value)                                                                      \
     do {                                                                                           \
@@ -156,12 +158,12 @@ void http_server_drain(struct http_server *sv, void (*done)(void *arg), void *ar
     struct http_conn *c;
     LIST_FOREACH(c, &sv->conns, struct http_conn, link) {
         if (c->proto == NULL)
-            conn_kill(c);
+            c->deadline = loop_now(sv->loop) + DRAIN_FIRST_MS;
         else if (!c->dead && !c->lingering)
             c->proto->drain(c);
     }
-    if (sv->conn_n == 0)
-        loop_timer_set(&sv->sweep_timer, 0);
+    sv->sweep_ms = DRAIN_SWEEP_MS;
+    loop_timer_set(&sv->sweep_timer, sv->conn_n == 0 ? 0 : DRAIN_SWEEP_MS);
 }
 
 void http_server_close_all(struct http_server *sv)

@@ -65,7 +65,8 @@ const struct http_counters *http_server_counters(const struct http_server *s);
 void http_server_adopt(struct http_server *s, int fd, const struct http_io_ops *ops, void *io_arg);
 
 /* Finish politely: idle connections close, HTTP/2 peers get GOAWAY, HTTP/1 answers carry
- * "Connection: close"; open streams may end. Calls `done` from the loop when the last connection is
+ * "Connection: close"; open streams may end. A connection that has not said anything yet has a moment to
+ * ask, for it was accepted. Calls `done` from the loop when the last connection is
  * gone. The server's thread only. */
 void http_server_drain(struct http_server *s, void (*done)(void *arg), void *arg);
 

@@ -19,6 +19,7 @@ enum {
     MAX_SIZE_PER_MSG = 512 * 1024,
     MAX_COMMITTED_PER_READY = 16 * 1024 * 1024,
     MAX_INFLIGHT = 512,
+    PROGRESS_ENTRIES = 1024,
     SNAPSHOT_RATE = 512 * 1024 * 1024, /* bytes a second to one member */
 };
 
@@ -121,6 +122,8 @@ static void load_entry(void *arg, const struct raft_entry *e)
     if (e->index == s->applied_index)
         s->applied_term = e->term;
     raft_entries_add(&s->cache.list, e, 1);
+    if (e->index % PROGRESS_ENTRIES == 0)
+        member_progress(s, "reading the log: entry", e->index);
 }
 
 static enum err load_log(struct server *s, struct logdb_start *start, struct why *why)

@@ -82,8 +82,9 @@ static void block_load(struct state *st, struct block *b)
     }
 }
 
-static void blocks_load(struct state *st, struct loading *l)
+static void blocks_load(struct server *s, struct state *st, struct loading *l)
 {
+    uint64_t done = 0;
     struct list blocks;
     list_init(&blocks);
     for (bool last = false; !last;) {
@@ -93,12 +94,15 @@ static void blocks_load(struct state *st, struct loading *l)
             list_unlink(&b->link);
             block_load(st, b);
             last = b->last;
+            done += b->n;
+            member_progress(s, "loading the history: row", done);
             mailbox_post(l->empty, &b->link);
         }
     }
 }
 
-static enum err load_from(struct state *st, struct kvdb_reader *reader, struct why *why)
+static enum err load_from(struct server *s, struct state *st, struct kvdb_reader *reader,
+                          struct why *why)
 {
     struct loading l = {.reader = reader, .why = why};
     struct block *blocks = xcalloc(BLOCKS, sizeof *blocks);
@@ -108,7 +112,7 @@ static enum err load_from(struct state *st, struct kvdb_reader *reader, struct w
     for (size_t i = 0; i < BLOCKS; i++)
         mailbox_post(l.empty, &blocks[i].link);
     invariant(pthread_create(&thread, NULL, read_main, &l) == 0);
-    blocks_load(st, &l);
+    blocks_load(s, st, &l);
     pthread_join(thread, NULL);
     for (size_t i = 0; i < BLOCKS; i++)
         buf_fini(&blocks[i].keys);
@@ -125,7 +129,7 @@ enum err rows_load(struct server *s, struct state *st, struct why *why)
     if (e == ERR_OK)
         e = kvdb_reader_begin(reader, why);
     if (e == ERR_OK) {
-        e = load_from(st, reader, why);
+        e = load_from(s, st, reader, why);
         kvdb_reader_end(reader);
     }
     kvdb_reader_close(reader);

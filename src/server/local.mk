@@ -26,6 +26,7 @@ src_server_libserver_a_SOURCES = \
 	src/server/server.c src/server/server.h src/server/server_priv.h \
 	src/server/snapshot_receive.c \
 	src/server/snapshot_send.c \
+	src/server/summary.c \
 	src/server/upkeep.c \
 	src/server/versions.c \
 	src/server/watch.c src/server/watch.h

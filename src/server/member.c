@@ -355,6 +355,7 @@ static void run_raft(struct server *s)
             member_apply(s, rd->committed.v, rd->committed.n);
             raft_applied(s->raft, s->applied_index);
             member_trim(s);
+            member_progress(s, "applying the log: entry", s->applied_index);
         }
     }
     restore_drop_unused(s);
@@ -450,6 +451,7 @@ static void run_ticks(struct server *s)
             raft_tick(s->raft);
         s->next_tick += tick;
     }
+    summary_run(s);
     if (s->next_tick <= s->now)
         s->next_tick = s->now + tick;
 }

@@ -249,6 +249,18 @@ static const char *name_of(const struct server *s, const struct member *m)
     return "?";
 }
 
+void network_add_missing(struct server *s, struct buf *names, bool with_urls)
+{
+    for (size_t i = 0; i < cluster_size(s->cluster); i++) {
+        const struct member *m = cluster_at(s->cluster, i);
+        if (m->id == s->id || network_is_active_since(s, m->id, s->now + 1))
+            continue;
+        buf_addf(names, "%s%s", names->n ? ", " : "", name_of(s, m));
+        if (with_urls)
+            buf_addf(names, " (%s)", m->peer_urls.n ? m->peer_urls.v[0] : "");
+    }
+}
+
 void network_report_waiting(struct server *s)
 {
     if (raft_leader(s->raft) != 0 || raft_single_voter(s->raft)) {
@@ -259,12 +271,7 @@ void network_report_waiting(struct server *s)
         return;
     s->next_waiting_report = s->now + WAITING_REPEAT_MS;
     AUTO(buf) struct buf names = BUF_INIT;
-    for (size_t i = 0; i < cluster_size(s->cluster); i++) {
-        const struct member *m = cluster_at(s->cluster, i);
-        if (m->id != s->id && !network_is_active_since(s, m->id, s->now + 1))
-            buf_addf(&names, "%s%s (%s)", names.n ? ", " : "", name_of(s, m),
-                     m->peer_urls.n ? m->peer_urls.v[0] : "");
-    }
+    network_add_missing(s, &names, true);
     if (names.n == 0)
         log_warn("no leader yet; all members answer, an election is under way",
                  LOG_UINT("term", raft_current_term(s->raft)));

@@ -1,6 +1,6 @@
 /* server/peer_port.c -- the listeners of the peer URLs, on the member's own loop.
  * SPDX-License-Identifier: Apache-2.0 */
-#include <stdlib.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "peer/peers.h"
@@ -17,22 +17,6 @@ static void on_request(struct http_stream *stream, void *arg)
     peers_handle(s->peers, stream);
 }
 
-static enum err listen_on(struct server *s, const struct url *u, struct why *why)
-{
-    int fd = -1;
-    enum err e = url_is_unix(u)
-                     ? listener_bind_unix(u->path, &fd, why)
-                     : listener_bind_tcp(url_bind_host(u), (uint16_t)strtoul(u->port, NULL, 10),
-                                         &fd, why);
-    if (e != ERR_OK)
-        return e;
-    struct acceptor *a = acceptor_new(s->loop, fd, NULL, NULL);
-    acceptor_add(a, s->peer_port);
-    s->acceptors[s->n_acceptors++] = a;
-    log_info("serving peer traffic", LOG_STR("address", u->text));
-    return ERR_OK;
-}
-
 void peer_port_new(struct server *s)
 {
     struct http_config config = {
@@ -44,12 +28,21 @@ void peer_port_new(struct server *s)
     s->peer_port = http_server_new(s->loop, &config);
 }
 
-enum err peer_port_listen(struct server *s, struct why *why)
+void peer_port_listen(struct server *s, const struct listen_sockets *sockets)
 {
-    enum err e = ERR_OK;
-    for (size_t i = 0; e == ERR_OK && i < s->cfg->listen_peer_urls.n; i++)
-        e = listen_on(s, &s->cfg->listen_peer_urls.items[i], why);
-    return e;
+    for (size_t i = 0; sockets != NULL && i < sockets->n; i++) {
+        struct acceptor *a = acceptor_new(s->loop, sockets->v[i].fd, NULL, NULL);
+        acceptor_add(a, s->peer_port);
+        invariant(s->n_acceptors < ARRAY_LEN(s->acceptors));
+        s->acceptors[s->n_acceptors++] = a;
+        log_info("serving peer traffic", LOG_STR("address", sockets->v[i].address));
+    }
+}
+
+void peer_port_close(const struct listen_sockets *sockets)
+{
+    for (size_t i = 0; sockets != NULL && i < sockets->n; i++)
+        close(sockets->v[i].fd);
 }
 
 void peer_port_free(struct server *s)

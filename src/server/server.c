@@ -59,6 +59,7 @@ enum err server_open(const struct config *cfg, const struct server_events *event
     lock_init(&s->index_lock);
     lock_init(&s->gate);
     pthread_mutex_init(&s->metrics_lock, NULL);
+    pthread_mutex_init(&s->summary_lock, NULL);
     s->inbox = mailbox_new();
     s->log_inbox = mailbox_new();
     s->keeper_inbox = mailbox_new();
@@ -75,18 +76,17 @@ enum err server_open(const struct config *cfg, const struct server_events *event
     return ERR_OK;
 }
 
-enum err server_start(const struct config *cfg, const struct server_events *events,
-                      struct server **ret, struct why *why)
+enum err server_start(const struct config *cfg, const struct listen_sockets *sockets,
+                      const struct server_events *events, struct server **ret, struct why *why)
 {
     struct server *s = NULL;
     static const struct server_world real;
     enum err e = server_open(cfg, events, &real, &s, why);
-    if (e == ERR_OK)
-        e = peer_port_listen(s, why);
     if (e != ERR_OK) {
-        server_free(s);
+        peer_port_close(sockets);
         return e;
     }
+    peer_port_listen(s, sockets);
     thread_start(&s->log_thread, "etcd-log", log_main, s);
     thread_start(&s->keeper_thread, "etcd-keeper", keeper_main, s);
     thread_start(&s->member_thread, "etcd-member", member_main, s);
@@ -160,6 +160,7 @@ void server_free(struct server *s)
     pthread_rwlock_destroy(&s->index_lock);
     pthread_rwlock_destroy(&s->gate);
     pthread_mutex_destroy(&s->metrics_lock);
+    pthread_mutex_destroy(&s->summary_lock);
     free(s);
 }
 

@@ -16,9 +16,10 @@
 #include "base/why.h"
 
 struct config;
+struct listen_sockets; /* http/listener.h */
 struct server;
 
-/* Called once each, from the member thread, with `arg`. */
+/* Called with `arg`; the first two from the member thread, at most once each. */
 struct server_events {
     /* The member leads (or follows), has published itself, and can serve. */
     void (*ready)(void *arg);
@@ -26,12 +27,17 @@ struct server_events {
      * with exit status `status`. The text is lent. */
     void (*fatal)(void *arg, int status, const char *text);
     void *arg;
+    /* Starting goes on: so many rows of the history, or entries of the log, are done. May be NULL. Any
+     * thread, that of server_start() as well. */
+    void (*progress)(void *arg, const char *doing, uint64_t done);
 };
 
 /* Open (or make) the data directory, bring the state up, and start the threads. On failure nothing
- * runs, and `why` says what to do. `cfg` is lent for the server's life. */
-MUST_USE enum err server_start(const struct config *cfg, const struct server_events *events,
-                               struct server **ret, struct why *why);
+ * runs, and `why` says what to do. `cfg` is lent for the server's life. Peers connect to the
+ * `sockets`, whose descriptors are taken in any case; NULL: none. */
+MUST_USE enum err server_start(const struct config *cfg, const struct listen_sockets *sockets,
+                               const struct server_events *events, struct server **ret,
+                               struct why *why);
 
 /* If this member leads, let another one lead; returns when that is done, or an election timeout
  * has passed. Before the clients are sent away. */
@@ -54,6 +60,28 @@ bool server_is_learner(const struct server *s);
 const char *server_cluster_version(const struct server *s);
 /* Bit 1 << alarm type (1 NOSPACE, 2 CORRUPT) for each type that any member has raised. */
 unsigned server_alarms(const struct server *s);
+
+/* What an operator wants to see in one line. */
+struct server_summary {
+    bool leads, is_learner, restoring;
+    member_id leader; /* 0: none */
+    raft_term term;
+    unsigned voters, connected; /* ourselves among them */
+    revision rev;
+    raft_index applied, committed;
+    int64_t db_in_use, quota; /* bytes; no limit if 0 */
+    unsigned alarms;
+    char leader_name[64];
+    char missing[256]; /* names of members that are not connected */
+};
+void server_summary(struct server *s, struct server_summary *ret);
+
+/* Signs of life, for a watchdog. */
+struct server_pulse {
+    msec tick;      /* when raft's clock last ticked */
+    msec log_since; /* since when a write of the log is under way; 0: none is */
+};
+void server_pulse(const struct server *s, struct server_pulse *ret);
 
 /* How many client loops there are to be: as configured, or one a core, at most 8. */
 unsigned server_client_threads(const struct server *s);

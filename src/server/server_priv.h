@@ -172,7 +172,7 @@ struct server {
     struct arena *arena; /* of the request being applied */
     struct arena *texts; /* strings that other threads may hold on to: never reset */
     msec now;            /* read once a round */
-    msec next_tick;
+    msec next_tick, next_summary;
     bool stop_now;
     int64_t apply_mark_us; /* when the entry before was done */
     struct pending pending;
@@ -197,7 +197,7 @@ struct server {
     size_t n_clients;
     struct feed *feed; /* changes of the batch being applied; NULL: none */
     bool published_self; /* our name and URLs */
-    bool ready_said;
+    _Atomic bool ready_said;
     raft_index applied_index;
     raft_term applied_term;
     raft_index checkpoint_index; /* applied when the checkpoint under way was asked for */
@@ -217,6 +217,11 @@ struct server {
 
     struct metrics *metrics;
     pthread_mutex_t metrics_lock;
+
+    /* ---- summary.c: for the control thread ---- */
+    pthread_mutex_t summary_lock;
+    struct server_summary summary; /* under the lock */
+    _Atomic msec tick_beat, log_beat;
     struct server_events events;
 };
 
@@ -341,13 +346,16 @@ bool network_is_active_since(struct server *s, member_id id, msec since);
 /* The voters that have been connected for so long, ourselves included. */
 size_t network_active_voters(struct server *s, msec since);
 bool network_has_quorum_since(struct server *s, msec since);
+/* Append the names of the members that are not connected, and their URLs if asked for. */
+void network_add_missing(struct server *s, struct buf *names, bool with_urls);
 /* Without a leader: say now and then whom we wait for. */
 void network_report_waiting(struct server *s);
 
 /* ---- peer_port.c: the listeners of the peer URLs ---- */
 /* Made before the peers, whose streams it sends at the end of a round, and freed after them. */
 void peer_port_new(struct server *s);
-enum err peer_port_listen(struct server *s, struct why *why);
+void peer_port_listen(struct server *s, const struct listen_sockets *sockets); /* takes them */
+void peer_port_close(const struct listen_sockets *sockets); /* without having listened */
 void peer_port_free(struct server *s);
 
 /* ---- peer_calls.c: small requests of other members ---- */
@@ -391,6 +399,12 @@ void downgrade_applied(struct server *s, struct server_call *call);
 /* Do what is due; return when it wants to be called again. */
 msec versions_run(struct server *s);
 void versions_free(struct versions *v);
+
+/* ---- summary.c: the member, seen from the control thread ---- */
+/* At each tick. */
+void summary_run(struct server *s);
+/* Starting has come so far. */
+void member_progress(struct server *s, const char *doing, uint64_t done);
 
 /* ---- corruption.c: members compared by hash ---- */
 void corruption_compacted(struct server *s, revision rev); /* a compaction is done */

@@ -177,9 +177,50 @@ static void stale_unix_socket_is_replaced(void **state)
     rmdir(dir);
 }
 
+static void an_address_is_told_from_its_socket(void **state)
+{
+    (void)state;
+    struct why why;
+    int v4 = bind_tcp(0), all = -1, un = -1;
+    uint16_t port = listener_port(v4);
+    assert_true(listener_is_at_tcp(v4, "127.0.0.1", port));
+    assert_false(listener_is_at_tcp(v4, "127.0.0.1", (uint16_t)(port + 1)));
+    assert_false(listener_is_at_tcp(v4, "127.0.0.2", port));
+    assert_false(listener_is_at_tcp(v4, "", port));
+    assert_false(listener_is_at_tcp(v4, "::1", port));
+    assert_true(listener_is_local(v4));
+    char *url = listener_url(v4, true), want[64];
+    snprintf(want, sizeof want, "https://127.0.0.1:%u", port);
+    assert_string_equal(url, want);
+    free(url);
+
+    assert_int_equal(listener_bind_tcp("", 0, &all, &why), ERR_OK);
+    assert_true(listener_is_at_tcp(all, "", listener_port(all)));
+    assert_false(listener_is_at_tcp(all, "127.0.0.1", listener_port(all)));
+    assert_false(listener_is_local(all));
+
+    char dir[] = "/tmp/etcd-listen-XXXXXX", path[64];
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/socket", dir);
+    assert_int_equal(listener_bind_unix(path, &un, &why), ERR_OK);
+    assert_true(listener_is_at_unix(un, path));
+    assert_false(listener_is_at_unix(un, dir));
+    assert_false(listener_is_at_unix(v4, path));
+    assert_true(listener_is_local(un));
+    url = listener_url(un, false);
+    assert_memory_equal(url, "unix:///tmp/", 12);
+    free(url);
+    close(v4);
+    close(all);
+    close(un);
+    unlink(path);
+    rmdir(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_address_is_told_from_its_socket),
         cmocka_unit_test(connections_are_dealt_out_in_turn),
         cmocka_unit_test(accepting_pauses_without_descriptors),
         cmocka_unit_test(bind_errors_are_told),
