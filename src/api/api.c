@@ -255,6 +255,22 @@ enum err api_start(const struct config *cfg, struct server *server,
     return ERR_OK;
 }
 
+/* ---- another configuration ------------------------------------------------------------------- */
+
+static void run_reconfigure(struct loop_msg *m)
+{
+    api_loop_set_limits(order_take(m));
+}
+
+void api_reconfigure(struct api *a, const struct config *cfg)
+{
+    a->cfg = cfg;
+    for (unsigned i = 0; i < a->loops_n; i++) {
+        atomic_store(&a->loops[i].cfg, cfg);
+        order_post(&a->loops[i], run_reconfigure);
+    }
+}
+
 /* ---- signs of life --------------------------------------------------------------------------- */
 
 static void run_turned(struct loop_msg *m)

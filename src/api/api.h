@@ -31,6 +31,10 @@ struct api_sockets {
 MUST_USE enum err api_start(const struct config *cfg, struct server *server,
                             const struct api_sockets *sockets, struct api **ret, struct why *why);
 
+/* Go on with another configuration, of which only what can change at run time differs; lent like the first
+ * one. Messages and connections that come from now on are held to its limits. */
+void api_reconfigure(struct api *a, const struct config *cfg);
+
 /* Return true if each client loop has turned since this was last asked (false at first). The control
  * thread only. */
 bool api_has_turned(struct api *a);

@@ -61,10 +61,16 @@ static void on_request(struct http_stream *s, void *arg)
         http_port_request(p, s);
 }
 
+/* The largest message that is taken, and the largest body of a request in JSON. */
+static uint64_t recv_max_of(const struct config *cfg)
+{
+    return cfg->max_request_bytes + API_TRANSPORT_EXTRA;
+}
+
 static void port_init(struct api_port *p, struct api_loop *l, enum api_port_kind kind)
 {
     const struct config *cfg = l->cfg;
-    uint64_t recv_max = cfg->max_request_bytes + API_TRANSPORT_EXTRA;
+    uint64_t recv_max = recv_max_of(cfg);
     msec ping_min = cfg->grpc_keepalive_min_time / MSEC_PER_NSEC_DIV;
     struct http_config config = {
         .request = on_request,
@@ -80,6 +86,20 @@ static void port_init(struct api_port *p, struct api_loop *l, enum api_port_kind
     p->http = http_server_new(l->loop, &config);
     if (kind == API_PORT_CLIENT || kind == API_PORT_GRPC)
         grpc_port_init(p, (uint32_t)recv_max);
+}
+
+void api_loop_set_limits(struct api_loop *l)
+{
+    const struct config *cfg = l->cfg;
+    uint64_t recv_max = recv_max_of(cfg);
+    for (unsigned kind = 0; kind < API_PORT_COUNT_; kind++) {
+        struct api_port *p = &l->ports[kind];
+        if (p->http != NULL)
+            http_server_set_limits(p->http, (uint32_t)cfg->max_concurrent_streams,
+                                   recv_max * GATEWAY_BODY_FACTOR);
+        if (p->grpc != NULL)
+            grpc_server_set_recv_max(p->grpc, (uint32_t)recv_max);
+    }
 }
 
 static void port_fini(struct api_port *p)

@@ -50,7 +50,7 @@ struct api_loop {
     struct loop *loop;
     struct server *server;
     struct server_client *client;
-    const struct config *cfg;
+    const struct config *_Atomic cfg; /* another one after a reload; old ones stay */
     struct api_port ports[API_PORT_COUNT_];
     struct rng rng;
 
@@ -77,6 +77,9 @@ void api_loop_fini(struct api_loop *l); /* the thread has ended */
 void *api_loop_main(void *arg);
 /* In the thread: close all connections, then stop the loop when the server owes nothing. */
 void api_loop_stop(struct api_loop *l);
+
+/* In the thread: hold what comes from now on to the limits of `cfg`. */
+void api_loop_set_limits(struct api_loop *l);
 
 /* Keep the loop from ending while something waits for the server. */
 void api_loop_hold(struct api_loop *l);

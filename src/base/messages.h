@@ -26,6 +26,8 @@
     X(MSG_SETTING_OVERRIDDEN, "12abdc6b9a484545b36623d59ac1a057")                                  \
     X(MSG_SETTING_WITHOUT_EFFECT, "c59997d413bf400eaf96e1d43ea61bc4")                              \
     X(MSG_VARIABLE_UNKNOWN, "3e49fa83e2004218974acb69ab9f4b62")                                    \
+    X(MSG_RELOADED, "7de4d68a6d57479ea23d61407bfc4491")                                            \
+    X(MSG_RELOAD_FAILED, "86667e9591b944e2838844fef7723add")                                       \
     X(MSG_FOREIGN_DATA, "20f2ff0197a641609a6e6f6a891ff686")                                        \
     X(MSG_DATA_DIR_UNUSABLE, "ad84c9b02a2c4b23ba716e196911e975")                                   \
     X(MSG_CANNOT_START, "f4a95020852f4cb0b901ec0a93748c9b")                                        \

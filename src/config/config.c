@@ -43,6 +43,7 @@ static void loader_free(struct loader *l)
         for (size_t i = 0; i < options_n; i++)
             free(l->set[src][i].text);
     }
+    str_list_fini(&l->file_variables);
     config_free(l->cfg);
     free(l);
 }
@@ -51,7 +52,7 @@ static void find_env_file(struct loader *l)
 {
     const char *path = setting_get(l, SRC_FLAG, "env-file");
     if (!path)
-        path = setting_get(l, SRC_ENV, "env-file");
+        path = environ_env_file(l);
     if (!path)
         path = l->in->env_file_default;
     l->env_file = path ? path : CONFIG_ENV_FILE_DEFAULT;
@@ -71,11 +72,10 @@ static void find_config_file(struct loader *l)
 /* Read what stands below the command line. */
 static enum err sources_read(struct loader *l)
 {
-    enum err e = environ_read(l);
-    if (e != ERR_OK)
-        return e;
     find_env_file(l);
-    e = env_file_read(l);
+    enum err e = env_file_read(l);
+    if (e == ERR_OK)
+        e = environ_read(l);
     if (e != ERR_OK)
         return e;
     find_config_file(l);

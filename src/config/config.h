@@ -6,7 +6,8 @@
  *
  * The room neither logs nor prints nor exits: what is to be said goes back as notes, an error
  * text and an exit status. Durations are nanoseconds (base/duration.h). Strings are never NULL:
- * what is unset is "".
+ * what is unset is "". A variable of the environment that stands in etcd.conf with the same text counts
+ * as one of etcd.conf: whoever started the program has read it from there.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -198,6 +199,7 @@ struct config {
     bool metrics_extensive;
     enum log_level log_level_value;
     bool log_json;
+    bool log_format_is_given;
     struct config_feature_gates gates;
 };
 
@@ -225,6 +227,8 @@ struct config_outcome {
     struct config_note *notes;
     size_t n_notes;
     size_t n_notes_dropped;
+    struct str_list from_file; /* variables of the environment that stand in etcd.conf word for word:
+                                * whoever started us has read it (systemd's EnvironmentFile=) */
 };
 
 void config_outcome_fini(struct config_outcome *out);
@@ -237,6 +241,8 @@ struct config_input {
     int argc;
     char *const *argv;                    /* argv[0] is the program */
     char *const *envp;                    /* NULL-terminated; NULL is an empty environment */
+    const struct str_list *env_passed_over; /* names in `envp` that came from etcd.conf when the program
+                                             * started: it is etcd.conf that counts now. NULL: none */
     const char *env_file_default;         /* NULL: CONFIG_ENV_FILE_DEFAULT; "": none */
     config_default_host_fn *default_host; /* NULL: none is known */
     void *default_host_arg;

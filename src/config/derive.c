@@ -188,6 +188,7 @@ static enum err derive_words(struct loader *l)
     struct config *c = l->cfg;
     c->metrics_extensive = strcmp(c->metrics, "extensive") == 0;
     c->log_json = strcmp(c->log_format, "console") != 0;
+    c->log_format_is_given = !setting_is_default(l, "log-format");
     if (c->log_outputs.n == 0 && str_list_parse("default", &c->log_outputs, &l->why) != ERR_OK)
         return ERR_INVALID;
     if (!log_level_parse(c->log_level, &c->log_level_value))

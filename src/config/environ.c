@@ -1,9 +1,13 @@
 /* config/environ.c -- variables: those of the process, and those of etcd.conf.
  * SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
 #include "config/envfile.h"
 #include "config/file.h"
 #include "config/loader.h"
 #include "config/text.h"
+
+enum { FILE_VARIABLES_MAX = 1024 }; /* that are looked for in the environment */
 
 /* ---- the environment ---------------------------------------------------------------------- */
 
@@ -23,11 +27,30 @@ static bool is_special(struct loader *l, struct slice var, struct slice value)
     return slice_is(var, "ETCD_UNSUPPORTED_ARCH");
 }
 
+static bool list_has(const struct str_list *l, struct slice item)
+{
+    for (size_t i = 0; l != NULL && i < l->n; i++)
+        if (slice_is(item, l->items[i]))
+            return true;
+    return false;
+}
+
+/* It was read from etcd.conf: now, or when the program started. */
+static bool is_from_file(struct loader *l, const char *line, struct slice var)
+{
+    if (list_has(l->in->env_passed_over, var))
+        return true;
+    if (!list_has(&l->file_variables, slice_str(line)))
+        return false;
+    str_list_add(&l->out->from_file, var);
+    return true;
+}
+
 static enum err variable_read(struct loader *l, const char *line, size_t *unknown)
 {
     struct slice var, value;
     if (!slice_cut(slice_str(line), '=', &var, &value) || !is_ours(var) ||
-        is_special(l, var, value))
+        is_from_file(l, line, var) || is_special(l, var, value))
         return ERR_OK;
     const struct option_alias *alias;
     const struct option *o = option_find_env(var, &alias);
@@ -36,6 +59,15 @@ static enum err variable_read(struct loader *l, const char *line, size_t *unknow
     note_add(l, LOG_DEBUG_, "unrecognized environment variable %.*s", SLICE_ARGS(var));
     ++*unknown;
     return ERR_OK;
+}
+
+const char *environ_env_file(const struct loader *l)
+{
+    static const char name[] = "ETCD_ENV_FILE=";
+    for (char *const *p = l->in->envp; p && *p; p++)
+        if (strncmp(*p, name, sizeof name - 1) == 0 && (*p)[sizeof name - 1] != '\0')
+            return *p + sizeof name - 1;
+    return NULL;
 }
 
 enum err environ_read(struct loader *l)
@@ -55,6 +87,24 @@ enum err environ_read(struct loader *l)
 
 /* ---- etcd.conf ---------------------------------------------------------------------------- */
 
+/* The last one of a name counts. */
+static void keep_variable(struct loader *l, const char *name, const char *value)
+{
+    struct str_list *kept = &l->file_variables;
+    size_t n = strlen(name);
+    for (size_t i = 0; i < kept->n; i++) {
+        if (strncmp(kept->items[i], name, n) != 0 || kept->items[i][n] != '=')
+            continue;
+        free(kept->items[i]);
+        kept->items[i] = xasprintf("%s=%s", name, value);
+        return;
+    }
+    AUTO(buf) struct buf b = BUF_INIT;
+    buf_addf(&b, "%s=%s", name, value);
+    if (kept->n < FILE_VARIABLES_MAX)
+        str_list_add(kept, buf_slice(&b));
+}
+
 static enum err on_variable(void *arg, const char *name, const char *value, int line)
 {
     struct loader *l = arg;
@@ -64,6 +114,7 @@ static enum err on_variable(void *arg, const char *name, const char *value, int 
         note_add(l, LOG_DEBUG_, "%s:%d: variable %.256s is not for etcd", l->env_file, line, name);
         return ERR_OK;
     }
+    keep_variable(l, name, value);
     if (is_special(l, var, slice_str(value)))
         return ERR_OK;
     const struct option *o = option_find_env(var, &alias);
@@ -95,7 +146,7 @@ static void on_oddity(void *arg, enum envfile_oddity what, int line)
 /* A file that nobody named may be missing, or not for our eyes. */
 static enum err absence(struct loader *l, enum err e)
 {
-    if (setting_get(l, SRC_FLAG, "env-file") || setting_get(l, SRC_ENV, "env-file"))
+    if (setting_get(l, SRC_FLAG, "env-file") || environ_env_file(l))
         return e;
     if (e != ERR_NOT_FOUND)
         note_add(l, LOG_WARN_, "%s", l->why.text);

@@ -28,6 +28,7 @@ void config_outcome_fini(struct config_outcome *out)
     for (size_t i = 0; i < out->n_notes; i++)
         free(out->notes[i].text);
     free(out->notes);
+    str_list_fini(&out->from_file);
     free(out->error);
     free(out->report);
     *out = (struct config_outcome){0};

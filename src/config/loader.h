@@ -29,6 +29,7 @@ struct loader {
     enum config_source winner[OPTIONS_MAX];
     const char *env_file;    /* lent by a setting or by `in` */
     const char *config_file; /* lent by a setting; "" if none */
+    struct str_list file_variables; /* of etcd.conf, "NAME=VALUE" */
     int yaml_nodes;          /* visited so far */
     bool want_help, want_version, want_check;
     bool has_data; /* the data folder is there: the configuration says nothing of the cluster */
@@ -70,9 +71,11 @@ MUST_USE enum err flags_read(struct loader *l);
 /* True if --check-config is on the command line, even beside a mistake. */
 bool flags_want_check(const struct config_input *in);
 
-/* environ.c: the environment, and the file of variables. */
-MUST_USE enum err environ_read(struct loader *l);
+/* environ.c: the file of variables, and then the environment. */
 MUST_USE enum err env_file_read(struct loader *l);
+MUST_USE enum err environ_read(struct loader *l);
+/* Return the value of --env-file in the environment, or NULL. */
+const char *environ_env_file(const struct loader *l);
 
 /* yaml.c */
 MUST_USE enum err yaml_read(struct loader *l, const char *path);

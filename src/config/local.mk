@@ -10,6 +10,7 @@ src_config_libconfig_a_SOURCES = \
 	src/config/gates.c src/config/gates.h \
 	src/config/loader.c src/config/loader.h \
 	src/config/options.c src/config/options.h \
+	src/config/reload.c src/config/reload.h \
 	src/config/report.c \
 	src/config/resolve.c \
 	src/config/supported.c \

@@ -131,6 +131,7 @@ bool bool_parse_quoted(const char *text, bool *ret);
 
 /* Split at commas, dropping blanks around items and items given twice. "" is an empty list. */
 MUST_USE enum err str_list_parse(const char *text, struct str_list *ret_list, struct why *why);
+void str_list_add(struct str_list *l, struct slice item);
 void str_list_fini(struct str_list *l);
 
 #endif

@@ -47,6 +47,25 @@ static enum config_source find_winner(const struct loader *l, size_t i)
     return (enum config_source)src;
 }
 
+/* Other releases read nothing but the file of --config-file, if there is one. */
+static void note_layers(struct loader *l)
+{
+    AUTO(buf) struct buf names = BUF_INIT;
+    for (size_t i = 0; *l->config_file && i < options_n; i++) {
+        enum config_source win = l->winner[i];
+        bool is_place = strcmp(options[i].name, "config-file") == 0 ||
+                        strcmp(options[i].name, "env-file") == 0;
+        if ((win != SRC_ENV && win != SRC_ENV_FILE) || is_place)
+            continue;
+        buf_add_str(&names, names.n != 0 ? ", " : "");
+        setting_add_name(&names, win, &options[i], l->set[win][i].alias);
+    }
+    if (names.n != 0)
+        note_say(l, LOG_WARN_, MSG_SETTING_OVERRIDDEN,
+                 "variables count as well where %s says nothing: %s", l->config_file,
+                 buf_cstr(&names));
+}
+
 void settings_resolve(struct loader *l)
 {
     for (size_t i = 0; i < options_n; i++) {
@@ -65,4 +84,5 @@ void settings_resolve(struct loader *l)
                 note_loser(l, i, (enum config_source)src);
         }
     }
+    note_layers(l);
 }

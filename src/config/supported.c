@@ -35,7 +35,6 @@ static const struct absent {
     {"discovery-endpoints", "", "Discovery"},
     {"discovery-srv", "", "Discovery"},
     {"discovery-proxy", "", "Discovery"},
-    {"enable-v2", "false", "The v2 API"},
     {"proxy", "off", "The v2 proxy"},
 };
 
@@ -105,6 +104,9 @@ enum err config_check_supported(struct loader *l)
         if (e != ERR_OK)
             return e;
     }
+    if (c->enable_v2) /* old files have it, and newer releases pass over it as well */
+        note_say(l, LOG_WARN_, MSG_SETTING_WITHOUT_EFFECT,
+                 "the v2 API is not served by this build: --enable-v2 has no effect");
     l->blame = "auth-token";
     if (strcmp(c->auth_token, "jwt") == 0 ||
         slice_starts_with(slice_str(c->auth_token), slice_str("jwt,")))

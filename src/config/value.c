@@ -99,6 +99,12 @@ static bool str_list_has(const struct str_list *l, struct slice s)
     return false;
 }
 
+void str_list_add(struct str_list *l, struct slice item)
+{
+    l->items = xrealloc(l->items, (l->n + 1) * sizeof(l->items[0]));
+    l->items[l->n++] = xstrndup((const char *)item.p, item.n);
+}
+
 enum err str_list_parse(const char *text, struct str_list *ret_list, struct why *why)
 {
     struct str_list l = {NULL, 0};
@@ -112,8 +118,7 @@ enum err str_list_parse(const char *text, struct str_list *ret_list, struct why 
             str_list_fini(&l);
             return why_set(why, ERR_TOO_LARGE, "more than %d items", URL_LIST_MAX);
         }
-        l.items = xrealloc(l.items, (l.n + 1) * sizeof(l.items[0]));
-        l.items[l.n++] = slice_dup_str(item);
+        str_list_add(&l, item);
     }
     *ret_list = l;
     return ERR_OK;

@@ -3,6 +3,7 @@ etcd_SOURCES = \
 	src/etcd/default_host.c src/etcd/default_host.h \
 	src/etcd/explain.c src/etcd/explain.h \
 	src/etcd/main.c \
+	src/etcd/reload.c src/etcd/reload.h \
 	src/etcd/sockets.c src/etcd/sockets.h \
 	src/etcd/supervise.c src/etcd/supervise.h
 etcd_LDADD = $(LIB_API) $(LIB_SERVER) $(LIB_APPLY) $(LIB_MVCC) $(LIB_LEASE) $(LIB_MEMBERSHIP) \

@@ -24,6 +24,7 @@
 #include "config/config.h"
 #include "etcd/default_host.h"
 #include "etcd/explain.h"
+#include "etcd/reload.h"
 #include "etcd/sockets.h"
 #include "etcd/supervise.h"
 #include "server/server.h"
@@ -44,6 +45,7 @@ struct control {
     _Atomic bool failed;
     _Atomic int status;
     struct supervision supervision;
+    struct configs configs;
 };
 
 static void wake(struct control *c)
@@ -100,6 +102,7 @@ static int print_buf(FILE *f, void (*add)(struct buf *b), int status)
 /* Return the exit status for everything but CONFIG_RUN. */
 static int say_outcome(enum config_result result, const struct config_outcome *out)
 {
+    int status;
     switch (result) {
     case CONFIG_PRINT_VERSION:
         print_version();
@@ -110,8 +113,8 @@ static int say_outcome(enum config_result result, const struct config_outcome *o
         fputs(out->report, stdout);
         return 0;
     case CONFIG_USAGE_ERROR:
-        fprintf(stderr, "%s\n", out->error);
-        return print_buf(stderr, config_add_usage, out->exit_code);
+        status = explain_config_error(out->error, out->exit_code);
+        return journal_has_stderr() ? status : print_buf(stderr, config_add_usage, status);
     default:
         return explain_config_error(out->error, out->exit_code);
     }
@@ -121,7 +124,8 @@ static enum err start_log(const struct config *cfg, const struct config_outcome 
                           struct why *why)
 {
     log_set_level(cfg->log_level_value);
-    log_set_format(cfg->log_json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
+    bool for_people = !cfg->log_format_is_given && isatty(STDERR_FILENO);
+    log_set_format(cfg->log_json && !for_people ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
     if (journal_is_there())
         log_set_journal(journal_write, journal_has_stderr());
     journal_set_member(cfg->name, 0, 0);
@@ -178,6 +182,16 @@ static int signal_take(struct control *c)
     return (int)info.ssi_signo;
 }
 
+static void reload(struct control *c)
+{
+    struct supervision *v = &c->supervision;
+    if (v->ready_said)
+        notify_reloading("reading the configuration again");
+    configs_reload(&c->configs, v->server, v->api);
+    if (v->ready_said)
+        notify_ready(v->status);
+}
+
 /* Run until the member has failed, or a signal ends it: its number, else 0. */
 static int control_run(struct control *c)
 {
@@ -188,7 +202,9 @@ static int control_run(struct control *c)
         if (poll(fds, ARRAY_LEN(fds), supervise_run(&c->supervision)) == -1 && errno != EINTR)
             return SIGTERM;
         int sig = signal_take(c);
-        if (sig != 0 && sig != SIGHUP)
+        if (sig == SIGHUP)
+            reload(c);
+        else if (sig != 0)
             return sig;
         if (read(c->wake, &count, sizeof count) == -1 && errno != EAGAIN)
             return SIGTERM;
@@ -262,14 +278,14 @@ static int run_member(struct control *c, const struct config *cfg, const struct 
     return sig != 0 ? end_by(sig) : c->status;
 }
 
-static int run(const struct config *cfg, const struct config_outcome *out)
+static int run_configured(struct control *c, const struct config *cfg,
+                          const struct config_outcome *out)
 {
     struct why why = {""};
-    struct control c = {.signals = -1};
     struct sockets sockets;
     enum err e = start_log(cfg, out, &why);
     if (e == ERR_OK)
-        e = start_signals(&c, &why);
+        e = start_signals(c, &why);
     if (e != ERR_OK) {
         fprintf(stderr, "%s\n", why.text);
         return EXIT_FAILED;
@@ -278,10 +294,22 @@ static int run(const struct config *cfg, const struct config_outcome *out)
     e = sockets_open(cfg, &sockets, &why);
     if (e != ERR_OK)
         return explain_start_failure(cfg, e, &why);
-    int status = run_member(&c, cfg, &sockets);
+    int status = run_member(c, cfg, &sockets);
     sockets_fini(&sockets);
-    close(c.signals);
-    close(c.wake);
+    return status;
+}
+
+/* Takes `cfg`. */
+static int run(const struct config_input *in, struct config *cfg, struct config_outcome *out)
+{
+    struct control c = {.signals = -1, .wake = -1};
+    configs_init(&c.configs, in, cfg, out);
+    int status = run_configured(&c, cfg, out);
+    configs_fini(&c.configs);
+    if (c.signals != -1)
+        close(c.signals);
+    if (c.wake != -1)
+        close(c.wake);
     return status;
 }
 
@@ -298,8 +326,7 @@ int main(int argc, char **argv)
     struct config_input in = {
         .argc = argc, .argv = argv, .envp = environ, .default_host = default_host};
     enum config_result result = config_load(&in, &cfg, &out);
-    int status = result == CONFIG_RUN ? run(cfg, &out) : say_outcome(result, &out);
+    int status = result == CONFIG_RUN ? run(&in, cfg, &out) : say_outcome(result, &out);
     config_outcome_fini(&out);
-    config_free(cfg);
     return status;
 }

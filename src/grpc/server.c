@@ -515,6 +515,11 @@ struct grpc_server *grpc_server_new(struct loop *l, const struct grpc_config *co
     return g;
 }
 
+void grpc_server_set_recv_max(struct grpc_server *g, uint32_t recv_max)
+{
+    g->cfg.recv_max = recv_max;
+}
+
 void grpc_server_free(struct grpc_server *g)
 {
     if (g == NULL)

@@ -56,6 +56,8 @@ struct grpc_config {
 
 struct grpc_server *grpc_server_new(struct loop *l, const struct grpc_config *config);
 /* Free after the http_server, whose streams refer to it. NULL is fine. */
+/* Another limit for messages that come from now on. */
+void grpc_server_set_recv_max(struct grpc_server *g, uint32_t recv_max);
 void grpc_server_free(struct grpc_server *g);
 
 /* True if the request's content-type is application/grpc or one of its kinds. */

@@ -118,6 +118,13 @@ void http_server_free(struct http_server *sv)
     free(sv);
 }
 
+void http_server_set_limits(struct http_server *sv, uint32_t streams_max, uint64_t body_bytes_max)
+{
+    sv->cfg.streams_max = streams_max;
+    sv->cfg.body_bytes_max = body_bytes_max;
+    config_complete(&sv->cfg);
+}
+
 struct loop *http_server_loop(const struct http_server *sv)
 {
     return sv->loop;

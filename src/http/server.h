@@ -60,6 +60,9 @@ void http_server_free(struct http_server *s);
 struct loop *http_server_loop(const struct http_server *s);
 const struct http_counters *http_server_counters(const struct http_server *s);
 
+/* Other limits for connections and requests that come from now on. The server's thread only. */
+void http_server_set_limits(struct http_server *s, uint32_t streams_max, uint64_t body_bytes_max);
+
 /* Serve the connected socket `fd`, which is taken and made non-blocking. `ops` NULL is plain. The
  * server's thread only. */
 void http_server_adopt(struct http_server *s, int fd, const struct http_io_ops *ops, void *io_arg);

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/eventfd.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -47,6 +48,27 @@ static void addresses_take(struct addresses *a, const struct addrinfo *list)
     }
 }
 
+/* Where neither /etc/hosts nor DNS knows it, "localhost" is still this machine. */
+static bool localhost_take(const char *host, const char *port, struct addresses *ret)
+{
+    char *end;
+    unsigned long number = strtoul(port, &end, 10);
+    if (strcasecmp(host, "localhost") != 0 || *end != '\0' || number > UINT16_MAX)
+        return false;
+    struct sockaddr_in *v4 = (struct sockaddr_in *)&ret->at[0].ss;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&ret->at[1].ss;
+    memset(ret->at, 0, 2 * sizeof ret->at[0]);
+    v4->sin_family = AF_INET;
+    v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    v6->sin6_family = AF_INET6;
+    v6->sin6_addr = in6addr_loopback;
+    v4->sin_port = v6->sin6_port = htons((uint16_t)number);
+    ret->at[0].n = sizeof *v4;
+    ret->at[1].n = sizeof *v6;
+    ret->n = 2;
+    return true;
+}
+
 /* Return what getaddrinfo() returns. */
 static int resolve_now(const char *host, const char *port, int flags, struct addresses *ret)
 {
@@ -54,7 +76,7 @@ static int resolve_now(const char *host, const char *port, int flags, struct add
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = flags | AI_NUMERICSERV};
     int rc = getaddrinfo(host, port, &hints, &list);
     if (rc != 0)
-        return rc;
+        return (flags & AI_NUMERICHOST) == 0 && localhost_take(host, port, ret) ? 0 : rc;
     addresses_take(ret, list);
     freeaddrinfo(list);
     return 0;

@@ -354,10 +354,7 @@ enum err server_boot(struct server *s, struct why *why)
     cluster_set_id(s->cluster, s->cluster_id);
     atomic_store(&s->next_id, (s->id & 0xffff) << 48 |
                                   ((uint64_t)(clock_wall_ns() / 1000000) & 0xffffffffff) << 8);
-    s->compactor = compactor_new(
-        s->cfg->compaction_mode == CONFIG_COMPACT_PERIODIC ? s->cfg->compaction_period_ms : 0,
-        s->cfg->compaction_mode == CONFIG_COMPACT_REVISION ? s->cfg->compaction_revisions : 0,
-        clock_now_ms());
+    s->compactor = compactor_as_configured(s->cfg);
     s->now = s->last_checkpoint = s->compact_started = clock_now_ms();
     s->next_waiting_report = s->now + (msec)s->cfg->election_timeout_ms * 3;
     s->cache.snapshot = snapshot_offer;

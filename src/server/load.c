@@ -95,7 +95,8 @@ static void blocks_load(struct server *s, struct state *st, struct loading *l)
             block_load(st, b);
             last = b->last;
             done += b->n;
-            member_progress(s, "loading the history: row", done);
+            if (done != 0)
+                member_progress(s, "loading the history: row", done);
             mailbox_post(l->empty, &b->link);
         }
     }

@@ -95,6 +95,48 @@ enum err server_start(const struct config *cfg, const struct listen_sockets *soc
     return ERR_OK;
 }
 
+/* ---- another configuration -------------------------------------------------------------------- */
+
+struct compactor *compactor_as_configured(const struct config *cfg)
+{
+    return compactor_new(
+        cfg->compaction_mode == CONFIG_COMPACT_PERIODIC ? cfg->compaction_period_ms : 0,
+        cfg->compaction_mode == CONFIG_COMPACT_REVISION ? cfg->compaction_revisions : 0,
+        clock_now_ms());
+}
+
+struct reconfigured {
+    struct server_task task;
+    const struct config *before;
+};
+
+/* What the member keeps of its configuration. A compactor that goes on keeps its samples. */
+static void reconfigured_run(struct server *s, struct server_task *t)
+{
+    struct reconfigured *r = CONTAINER_OF(t, struct reconfigured, task);
+    const struct config *was = r->before, *now = s->cfg;
+    cluster_set_learners_max(s->cluster, now->max_learners);
+    if (was->compaction_mode != now->compaction_mode ||
+        was->compaction_period_ms != now->compaction_period_ms ||
+        was->compaction_revisions != now->compaction_revisions) {
+        compactor_free(s->compactor);
+        s->compactor = compactor_as_configured(now);
+    }
+    s->space_warned = s->space_is_low = false;
+    free(r);
+}
+
+void server_reconfigure(struct server *s, const struct config *cfg)
+{
+    struct reconfigured *r = xcalloc(1, sizeof *r);
+    r->task.run = reconfigured_run;
+    r->before = atomic_exchange(&s->cfg, cfg);
+    if (!server_post(s, s->inbox, &r->task))
+        free(r);
+}
+
+/* ---- the end ------------------------------------------------------------------------------------ */
+
 /* Run what is left in the member's inbox. */
 static void drain_mail(struct server *s)
 {

@@ -39,6 +39,10 @@ MUST_USE enum err server_start(const struct config *cfg, const struct listen_soc
                                const struct server_events *events, struct server **ret,
                                struct why *why);
 
+/* Go on with another configuration, of which only what can change at run time differs. Both are lent for the
+ * server's life. */
+void server_reconfigure(struct server *s, const struct config *cfg);
+
 /* If this member leads, let another one lead; returns when that is done, or an election timeout
  * has passed. Before the clients are sent away. */
 void server_hand_over(struct server *s);

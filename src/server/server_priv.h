@@ -82,7 +82,7 @@ struct versions;  /* versions.c */
 struct corruption; /* corruption.c */
 
 struct server {
-    const struct config *cfg;
+    const struct config *_Atomic cfg; /* another one after a reload; old ones stay */
     struct server_world world;
     uint64_t cluster_id;
     member_id id;
@@ -262,6 +262,7 @@ void call_answer_pb(struct server *s, struct server_call *call, ProtobufCMessage
 void client_post(struct server_client *c, struct loop_msg *msg);
 
 /* ---- server.c ---- */
+struct compactor *compactor_as_configured(const struct config *cfg); /* NULL: off */
 /* Post from outside of the server's own threads. False, and nothing is posted, once it stops. */
 bool server_post(struct server *s, struct mailbox *to, struct server_task *t);
 

@@ -250,5 +250,5 @@ bool journal_write(const struct log_record *r)
     }
     int rc = sd_journal_sendv(iov, (int)p.n);
     buf_fini(&p.bytes);
-    return rc == 0;
+    return rc == 0 && journal_is_there(); /* success is also what it says when nobody is there */
 }

@@ -86,11 +86,6 @@ void notify_alive(void)
     notify("WATCHDOG=1");
 }
 
-void notify_damaged(void)
-{
-    notify("WATCHDOG=trigger");
-}
-
 void notify_errno(int number)
 {
     notify_number("ERRNO", number);

@@ -30,9 +30,6 @@ void notify_extend(unsigned seconds);
 /* The program is well. */
 void notify_alive(void);
 
-/* The program has found itself damaged: the manager is to end it as if its watchdog had. */
-void notify_damaged(void);
-
 /* Why the program is about to fail. */
 void notify_errno(int number);
 

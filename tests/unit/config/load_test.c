@@ -444,7 +444,6 @@ static void not_there_yet(void **state)
          "TLS is not available in this build yet: --listen-metrics-urls=https://127.0.0.1:1"},
         {"--listen-metrics-urls|unixs:///a",
          "TLS is not available in this build yet: --listen-metrics-urls=unixs:///a"},
-        {"--enable-v2", "The v2 API is not available in this build yet: --enable-v2=true"},
         {"--proxy|on", "The v2 proxy is not available in this build yet: --proxy=on"},
         {"--discovery|http://x", "Discovery is not available in this build yet: "
                                  "--discovery=http://x"},
@@ -665,9 +664,9 @@ static void check_config(void **state)
                "--election-timeout[60000ms] is too long, and should be set less than 50000ms "
                "(election-timeout: etcd.conf:2)");
     load_fails((struct given){.args = "--check-config|--config-file|c.yml",
-                              .yaml = "name: x\nenable-v2: true\n"},
+                              .yaml = "name: x\nproxy: on\n"},
                CONFIG_ERROR, 78,
-               "The v2 API is not available in this build yet: --enable-v2=true (enable-v2: "
+               "The v2 proxy is not available in this build yet: --proxy=on (proxy: "
                "c.yml:2)");
 }
 

@@ -104,7 +104,7 @@ static void *loop_thread(void *arg)
 void rig_start(struct rig *g, const char *flag1, const char *flag2)
 {
     struct why why = {""};
-    struct server_events events = {on_ready, on_fatal, g};
+    struct server_events events = {on_ready, on_fatal, g, NULL};
     log_set_level(LOG_FATAL_);
     g->ready = g->failed = false;
     g->cfg = rig_config(g, flag1, flag2);

@@ -1,0 +1,76 @@
+/* etcd/reload.c -- SIGHUP: the configuration is read again.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "etcd/reload.h"
+
+#include <stdlib.h>
+
+#include "api/api.h"
+#include "base/log.h"
+#include "config/reload.h"
+#include "server/server.h"
+
+static void add(struct configs *c, struct config *cfg)
+{
+    c->v = xrealloc(c->v, (c->n + 1) * sizeof *c->v);
+    c->v[c->n++] = cfg;
+}
+
+void configs_init(struct configs *c, const struct config_input *in, struct config *cfg,
+                  struct config_outcome *out)
+{
+    *c = (struct configs){.input = *in, .from_file = out->from_file};
+    out->from_file = (struct str_list){NULL, 0};
+    c->input.env_passed_over = &c->from_file;
+    add(c, cfg);
+}
+
+void configs_fini(struct configs *c)
+{
+    for (size_t i = 0; i < c->n; i++)
+        config_free(c->v[i]);
+    free(c->v);
+    for (size_t i = 0; i < c->from_file.n; i++)
+        free(c->from_file.items[i]);
+    free(c->from_file.items);
+}
+
+struct tally {
+    size_t at_once, later;
+};
+
+static void on_difference(void *arg, const struct config_difference *d)
+{
+    struct tally *t = arg;
+    if (d->at_once) {
+        t->at_once++;
+        log_info("a setting has changed", LOG_STR("setting", d->option),
+                 LOG_STR("before", d->before), LOG_STR("after", d->after));
+    } else {
+        t->later++;
+        log_warn("a setting has changed in the configuration, but needs a restart",
+                 LOG_STR("setting", d->option), LOG_STR("in-force", d->before),
+                 LOG_STR("configured", d->after));
+    }
+}
+
+void configs_reload(struct configs *c, struct server *s, struct api *a)
+{
+    struct config *fresh = NULL;
+    struct config_outcome out = {0};
+    struct tally tally = {0};
+    if (config_load(&c->input, &fresh, &out) != CONFIG_RUN) {
+        log_error("the configuration was not read again; nothing has changed",
+                  LOG_MESSAGE(MSG_RELOAD_FAILED), LOG_STR("error", out.error));
+        config_outcome_fini(&out);
+        return;
+    }
+    for (size_t i = 0; i < out.n_notes; i++)
+        LOG_AT(out.notes[i].level, out.notes[i].text, LOG_MESSAGE(out.notes[i].message));
+    config_outcome_fini(&out);
+    add(c, config_merge(c->v[c->n - 1], fresh, on_difference, &tally));
+    log_set_level(fresh->log_level_value);
+    server_reconfigure(s, fresh);
+    api_reconfigure(a, fresh);
+    log_info("the configuration was read again", LOG_MESSAGE(MSG_RELOADED),
+             LOG_UINT("changed", tally.at_once), LOG_UINT("need-a-restart", tally.later));
+}
