@@ -37,7 +37,7 @@ static bool field_take(const char *start, const char **p, struct buf *word, stru
     if (*s != '"') {
         for (; *s && *s != ','; s++) {
             if (*s == '"')
-                return list_problem(problem, start, s, "bare \" in non-quoted field");
+                return list_problem(problem, start, s, "bare \" in non-quoted-field");
             buf_add_byte(word, (uint8_t)*s);
         }
         *p = s;

@@ -126,7 +126,7 @@ static struct cli_flag keep_alive_flags[] = {
 struct renewal {
     struct session *s;
     int64_t id;
-    bool over;
+    bool over, ended; /* ended: the library told the last answer and has freed it */
     int code;
 };
 
@@ -156,18 +156,19 @@ static void on_renewed(void *arg, const Etcdserverpb__LeaseKeepAliveResponse *re
         k->over = k->code != CLI_OK;
         return;
     }
-    k->over = true;
+    k->over = k->ended = true;
     if (printer_is_simple(&k->s->printer))
         printf("lease %016" PRIx64 " expired or revoked.\n", k->id);
 }
 
 static int keep(struct session *s, int64_t id)
 {
-    struct renewal k = {s, id, false, CLI_OK};
+    struct renewal k = {.s = s, .id = id};
     struct etcd_keepalive *keepalive = etcd_keepalive_start(s->client, id, on_renewed, &k);
     while (!k.over)
         etcd_client_poll(s->client, -1);
-    etcd_keepalive_stop(keepalive);
+    if (!k.ended)
+        etcd_keepalive_stop(keepalive);
     return k.code;
 }
 
