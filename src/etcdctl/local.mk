@@ -10,6 +10,7 @@ etcdctl_SOURCES = \
 	src/etcdctl/completion.c \
 	src/etcdctl/defrag.c \
 	src/etcdctl/del.c \
+	src/etcdctl/diff.c src/etcdctl/diff.h \
 	src/etcdctl/discovery.c src/etcdctl/discovery.h \
 	src/etcdctl/downgrade.c \
 	src/etcdctl/endpoint.c \
@@ -17,9 +18,13 @@ etcdctl_SOURCES = \
 	src/etcdctl/gather.c src/etcdctl/gather.h \
 	src/etcdctl/get.c \
 	src/etcdctl/globals.c src/etcdctl/globals.h \
+	src/etcdctl/history.c src/etcdctl/history.h \
+	src/etcdctl/history_read.c \
 	src/etcdctl/interrupt.c src/etcdctl/interrupt.h \
+	src/etcdctl/keys.c src/etcdctl/keys.h \
 	src/etcdctl/lease.c \
 	src/etcdctl/load.c src/etcdctl/load.h \
+	src/etcdctl/ls.c \
 	src/etcdctl/main.c \
 	src/etcdctl/make_mirror.c \
 	src/etcdctl/member.c \
@@ -36,6 +41,7 @@ etcdctl_SOURCES = \
 	src/etcdctl/printer_table.c \
 	src/etcdctl/put.c \
 	src/etcdctl/role.c \
+	src/etcdctl/search.c \
 	src/etcdctl/session.c src/etcdctl/session.h \
 	src/etcdctl/snapshot.c \
 	src/etcdctl/snapshot_forward.c src/etcdctl/snapshot_forward.h \
