@@ -87,11 +87,6 @@ void json_text(struct json *j, const char *key, struct slice s)
     add_escaped(&j->text, s);
 }
 
-void json_string(struct json *j, const char *key, const char *s)
-{
-    json_text(j, key, slice_str(s));
-}
-
 void json_base64(struct json *j, const char *key, struct slice s)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -149,8 +144,8 @@ void json_bool(struct json *j, const char *key, bool v)
     buf_add_str(&j->text, v ? "true" : "false");
 }
 
-void json_null(struct json *j, const char *key)
+void json_word(struct json *j, const char *key, const char *word)
 {
     begin(j, key);
-    buf_add_str(&j->text, "null");
+    buf_add_str(&j->text, word);
 }

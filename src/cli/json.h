@@ -31,13 +31,22 @@ void json_open(struct json *j, const char *key); /* { */
 void json_close(struct json *j);
 void json_open_array(struct json *j, const char *key); /* [ */
 void json_close_array(struct json *j);
-void json_string(struct json *j, const char *key, const char *s);
 void json_text(struct json *j, const char *key, struct slice s); /* not UTF-8: U+FFFD */
 void json_base64(struct json *j, const char *key, struct slice s);
 void json_int(struct json *j, const char *key, int64_t v);
 void json_uint(struct json *j, const char *key, uint64_t v);
 void json_float(struct json *j, const char *key, double v);
 void json_bool(struct json *j, const char *key, bool v);
-void json_null(struct json *j, const char *key);
+void json_word(struct json *j, const char *key, const char *word); /* as it stands: null */
+
+/* Not functions of the library, for jansson has some by these names, which it calls itself. */
+static inline void json_string(struct json *j, const char *key, const char *s)
+{
+    json_text(j, key, slice_str(s));
+}
+static inline void json_null(struct json *j, const char *key)
+{
+    json_word(j, key, "null");
+}
 
 #endif
