@@ -260,8 +260,9 @@ void etcd_session_free(struct etcd_session *s, bool revoke);
 /* A lock on `name`: the key is "NAME/LEASEHEX", whoever created the oldest key below NAME/ holds it. */
 struct etcd_mutex;
 struct etcd_mutex *etcd_mutex_new(struct etcd_session *s, const char *name);
-/* Wait for the lock (timeout_ms as in etcd_call, 0: none). With `try` fail with ETCD_ALREADY_EXISTS
- * instead. After a failure the key is gone. */
+/* Wait for the lock (timeout_ms 0 or -1: without limit). With `try_only` fail with
+ * ETCD_ALREADY_EXISTS instead. After a failure the key is gone, at the latest with the lease. Fails
+ * too when the session's lease runs out. */
 bool etcd_mutex_lock(struct etcd_mutex *m, bool try_only, int64_t timeout_ms,
                      struct etcd_error *ret_error);
 bool etcd_mutex_unlock(struct etcd_mutex *m, struct etcd_error *ret_error);
@@ -280,7 +281,8 @@ bool etcd_election_resign(struct etcd_election *e, struct etcd_error *ret_error)
 const char *etcd_election_key(const struct etcd_election *e); /* "" while not leading */
 const Etcdserverpb__ResponseHeader *etcd_election_header(const struct etcd_election *e);
 void etcd_election_free(struct etcd_election *e);
-/* Tell each leader of `name`, the present one first, from within poll, until freed. */
+/* Tell each leader of `name`, the present one first, from within poll, until freed. With `leader`
+ * NULL it is over: *error. */
 struct etcd_observer;
 struct etcd_observer *etcd_observer_new(struct etcd_client *c, const char *name,
                                         void (*leader)(void *arg,

@@ -200,7 +200,7 @@ static bool was_refused_for_token(struct etcd_watch *w, const char *reason)
 
 static void stream_lost(struct etcd_watcher *wr);
 
-static void on_created(struct etcd_watcher *wr, const Etcdserverpb__WatchResponse *r)
+static void on_created(struct etcd_watcher *wr, Etcdserverpb__WatchResponse *r)
 {
     struct etcd_watch *w = list_is_empty(&wr->queue)
                                ? NULL
@@ -214,6 +214,8 @@ static void on_created(struct etcd_watcher *wr, const Etcdserverpb__WatchRespons
         watch_leave(w, WATCH_OVER);
         watch_free(w);
     } else if (refused) {
+        r->created = false; /* it never was */
+        r->canceled = true;
         if (was_refused_for_token(w, r->cancel_reason))
             stream_lost(wr);
         else
@@ -310,8 +312,7 @@ static void on_fragment(struct etcd_watch *w, struct slice msg, bool more)
     on_events(w, r);
 }
 
-static void on_response(struct etcd_watcher *wr, const Etcdserverpb__WatchResponse *r,
-                        struct slice msg)
+static void on_response(struct etcd_watcher *wr, Etcdserverpb__WatchResponse *r, struct slice msg)
 {
     struct etcd_watch *w;
     if (r->created) {

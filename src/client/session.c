@@ -1,0 +1,78 @@
+/* client/session.c -- a lease that is granted and kept.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "client/recipe.h"
+
+struct etcd_session {
+    struct etcd_client *client;
+    int64_t lease, ttl_s;
+    struct etcd_keepalive *keepalive; /* NULL: the lease ran out */
+};
+
+static void on_renewed(void *arg, const Etcdserverpb__LeaseKeepAliveResponse *r,
+                       const struct etcd_error *e)
+{
+    struct etcd_session *s = arg;
+    if (r != NULL && r->ttl > 0)
+        return;
+    client_debug(s->client, "session %016llx: %s", (unsigned long long)s->lease,
+                 e != NULL ? e->text : "the lease ran out");
+    s->keepalive = NULL;
+}
+
+struct etcd_session *etcd_session_new(struct etcd_client *c, int64_t ttl_s, int64_t lease,
+                                      struct etcd_error *ret_error)
+{
+    if (lease == 0) {
+        Etcdserverpb__LeaseGrantRequest rq = ETCDSERVERPB__LEASE_GRANT_REQUEST__INIT;
+        rq.ttl = ttl_s;
+        Etcdserverpb__LeaseGrantResponse *r =
+            etcd_call(c, &etcd_rpc_lease_grant, &rq, 0, ret_error);
+        if (r == NULL)
+            return NULL;
+        lease = r->id;
+        etcd_response_free(r);
+    }
+    struct etcd_session *s = xcalloc(1, sizeof *s);
+    s->client = c;
+    s->lease = lease;
+    s->ttl_s = ttl_s;
+    s->keepalive = etcd_keepalive_start(c, lease, on_renewed, s);
+    return s;
+}
+
+int64_t etcd_session_lease(const struct etcd_session *s)
+{
+    return s->lease;
+}
+
+bool etcd_session_is_alive(const struct etcd_session *s)
+{
+    return s->keepalive != NULL;
+}
+
+struct etcd_client *session_client(const struct etcd_session *s)
+{
+    return s->client;
+}
+
+void etcd_session_free(struct etcd_session *s, bool revoke)
+{
+    if (s == NULL)
+        return;
+    bool alive = s->keepalive != NULL;
+    if (alive)
+        etcd_keepalive_stop(s->keepalive);
+    if (alive && revoke) {
+        Etcdserverpb__LeaseRevokeRequest rq = ETCDSERVERPB__LEASE_REVOKE_REQUEST__INIT;
+        struct etcd_error ignored; /* it runs out by itself */
+        rq.id = s->lease;
+        bool interrupted = tidy_begin(s->client);
+        /* a revocation that takes longer than the TTL is of no use any more */
+        etcd_response_free(etcd_call(s->client, &etcd_rpc_lease_revoke, &rq,
+                                     s->ttl_s > 0 ? s->ttl_s * 1000 : 0, &ignored));
+        tidy_end(s->client, interrupted);
+    }
+    free(s);
+}
