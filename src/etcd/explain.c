@@ -56,10 +56,23 @@ int explain_start_failure(const struct config *cfg, enum err e, const struct why
     struct reason r = reason_of(e, cfg);
     log_fatal("the member cannot start", LOG_MESSAGE(r.message), LOG_STR("error", why->text),
               LOG_STR("data-dir", cfg->data_dir));
+    if (r.status == 0) { /* systemd takes an end before the service is ready for a failure */
+        notify_ready(why->text);
+        notify_stopping(why->text);
+        return 0;
+    }
     notify_status(why->text);
-    if (r.number != 0)
-        notify_errno(r.number);
+    notify_errno(r.number);
     return r.status;
+}
+
+int explain_listen_failure(const struct why *why)
+{
+    log_fatal("the member cannot start", LOG_MESSAGE(MSG_CANNOT_START),
+              LOG_STR("error", why->text));
+    notify_status(why->text);
+    notify_errno(EADDRNOTAVAIL);
+    return EXIT_FAILED;
 }
 
 int explain_config_error(const char *text, int status)

@@ -18,6 +18,9 @@ enum {
  * a restart could change nothing, because the member was removed from its cluster. */
 int explain_start_failure(const struct config *cfg, enum err e, const struct why *why);
 
+/* The same when an address cannot be listened on. */
+int explain_listen_failure(const struct why *why);
+
 /* The same for a configuration with a mistake; `status` is what it would be for a program that was started
  * by hand. */
 int explain_config_error(const char *text, int status);

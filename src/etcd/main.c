@@ -66,6 +66,8 @@ static void on_fatal(void *arg, int status, const char *text)
 {
     struct control *c = arg;
     notify_status(text); /* the member has logged it */
+    if (status != 0)
+        notify_errno(EIO);
     c->status = status;
     c->failed = true;
     wake(c);
@@ -152,16 +154,41 @@ static void raise_file_limit(void)
         log_warn("the limit of open files cannot be raised", LOG_STR("error", strerror(errno)));
 }
 
-/* Blocked in all threads; read from c->signals. */
-static enum err start_signals(struct control *c, struct why *why)
+/* As PID 1, where nobody would see the signal, end with 0; else by the signal that came. Also called by
+ * a signal. */
+static void end_by(int sig)
+{
+    sigset_t set;
+    if (getpid() == 1)
+        _exit(0);
+    sigemptyset(&set);
+    sigaddset(&set, sig);
+    signal(sig, SIG_DFL);
+    raise(sig);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static sigset_t end_signals(void)
 {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    return set;
+}
+
+/* Until the member runs, which may take long, SIGTERM and SIGINT end the process at once: that is as safe as
+ * a crash. From then on they are read from c->signals, as SIGHUP is. */
+static enum err start_signals(struct control *c, struct why *why)
+{
+    sigset_t hup, set = end_signals();
+    sigemptyset(&hup);
+    sigaddset(&hup, SIGHUP);
     sigaddset(&set, SIGHUP);
     signal(SIGPIPE, SIG_IGN);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGTERM, end_by);
+    signal(SIGINT, end_by);
+    pthread_sigmask(SIG_BLOCK, &hup, NULL);
     c->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     c->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (c->signals == -1 || c->wake == -1)
@@ -232,6 +259,8 @@ static int serve(struct control *c, const struct config *cfg, const struct socke
     if (sig != 0)
         log_info("received signal; shutting down", LOG_MESSAGE(MSG_STOPPING),
                  LOG_STR("signal", strsignal(sig)));
+    if (sig == 0 && c->status == 0 && !c->supervision.ready_said)
+        notify_ready("ended"); /* by itself, and in order: a restart would not help */
     if (sig != 0 || c->status == 0)
         notify_stopping("shutting down");
     notify_extend(STOP_S);
@@ -248,20 +277,6 @@ static int serve(struct control *c, const struct config *cfg, const struct socke
     return sig;
 }
 
-/* As PID 1, where nobody would see the signal, end with 0; else by the signal that came. */
-static int end_by(int sig)
-{
-    if (getpid() == 1)
-        return 0;
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, sig);
-    signal(sig, SIG_DFL);
-    raise(sig);
-    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-    return 0;
-}
-
 static int run_member(struct control *c, const struct config *cfg, const struct sockets *sockets)
 {
     struct why why = {""};
@@ -270,12 +285,16 @@ static int run_member(struct control *c, const struct config *cfg, const struct 
     struct server_events events = {on_ready, on_fatal, c, on_progress};
     notify_status("opening the data directory");
     enum err e = server_start(cfg, &peers, &events, &s, &why);
+    const sigset_t end = end_signals();
+    pthread_sigmask(SIG_BLOCK, &end, NULL);
     if (e != ERR_OK)
         return explain_start_failure(cfg, e, &why);
     journal_set_member(NULL, server_member_id(s), server_cluster_id(s));
     int sig = serve(c, cfg, sockets, s);
     log_info("closed etcd server", LOG_STR("name", cfg->name));
-    return sig != 0 ? end_by(sig) : c->status;
+    if (sig != 0)
+        end_by(sig);
+    return c->status;
 }
 
 static int run_configured(struct control *c, const struct config *cfg,
@@ -293,7 +312,7 @@ static int run_configured(struct control *c, const struct config *cfg,
     raise_file_limit();
     e = sockets_open(cfg, &sockets, &why);
     if (e != ERR_OK)
-        return explain_start_failure(cfg, e, &why);
+        return explain_listen_failure(&why);
     int status = run_member(c, cfg, &sockets);
     sockets_fini(&sockets);
     return status;

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "server/server.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -39,9 +40,14 @@ static void lists_init(struct server *s)
         list_init(all[i]);
 }
 
+/* Signals are the control thread's: the others are started with all of them blocked. */
 static void thread_start(pthread_t *t, const char *name, void *(*main)(void *arg), void *arg)
 {
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
     invariant(pthread_create(t, NULL, main, arg) == 0);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
     pthread_setname_np(*t, name);
 }
 

@@ -117,6 +117,7 @@ class Service(harness.Server):
         self.passed = list(passed)
         self.with_urls = with_urls
         self.cluster = None
+        self.wrap = []
         super().__init__(args=args, env=dict(env or {}, NOTIFY_SOCKET=manager.path), **more)
 
     def command(self):
@@ -130,7 +131,7 @@ class Service(harness.Server):
         env = dict(os.environ, **self.extra_env)
         env.setdefault("ASAN_OPTIONS", "abort_on_error=0:detect_leaks=1:exitcode=99")
         env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
-        command = self.command()
+        command = self.wrap + self.command()
         keep, high = {}, []
         passed = self.passed + self.manager.stored
         if passed:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 import urllib.error
@@ -51,13 +52,9 @@ def status_changes_at_most_once_a_second():
 def first_of_three_is_ready_without_a_quorum():
     manager = Manager()
     service = Service(manager)
-    others = harness.free_ports(2)
-    peer = f"http://127.0.0.1:{service.peer_port}"
-    service.cluster = [
-        "--name", "a", "--data-dir", service.data_dir, "--env-file=",
-        "--listen-client-urls", service.url, "--advertise-client-urls", service.url,
-        "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-        "--initial-cluster", f"a={peer},b=http://127.0.0.1:{others[0]},c=http://127.0.0.1:{others[1]}"]
+    b, c = harness.free_ports(2)
+    member_of(service, "a", [f"a=http://127.0.0.1:{service.peer_port}", f"b=http://127.0.0.1:{b}",
+                             f"c=http://127.0.0.1:{c}"])
     began = time.monotonic()
     with service:
         took = time.monotonic() - began
@@ -148,6 +145,94 @@ def a_fatal_end_says_why():
     first.close()
 
 
+def member_of(service, name, cluster, state="new"):
+    """The arguments of one member of `cluster`, a list of NAME=URL."""
+    peer = f"http://127.0.0.1:{service.peer_port}"
+    service.cluster = [
+        "--name", name, "--data-dir", service.data_dir, "--env-file=",
+        "--listen-client-urls", service.url, "--advertise-client-urls", service.url,
+        "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
+        "--initial-cluster-state", state, "--initial-cluster", ",".join(cluster)]
+
+
+def a_removed_member_ends_in_order_and_is_not_restarted():
+    managers = [Manager(), Manager()]
+    a, b = (Service(m) for m in managers)
+    cluster = [f"{name}=http://127.0.0.1:{s.peer_port}" for name, s in (("a", a), ("b", b))]
+    member_of(a, "a", cluster)
+    member_of(b, "b", cluster)
+    for service in (a, b):
+        service.manager.forget()
+        service.spawn()
+    for manager in managers:
+        manager.wait_ready()
+    # Changes are refused for five seconds after the members have met.
+    harness.wait_for(lambda: leader_is_there(a), 20)
+    members = get(a.url, "/v3/cluster/member/list", {})["members"]
+    gone = next(m["ID"] for m in members if m.get("name") == "b")
+    harness.wait_for(lambda: removed(a, gone), 20, every=0.3)
+    harness.equal(b.wait_exit(20), 0, "the exit status")
+    managers[1].wait(lambda f: f.get("STOPPING") == "1", 5)
+    managers[1].forget()
+    b.spawn()
+    harness.equal(b.wait_exit(20), 0, "the exit status of the second start")
+    # An end without READY=1 would be a failure, and the service would be started again and again.
+    managers[1].wait_ready(5)
+    managers[1].wait(lambda f: f.get("STOPPING") == "1" and "permanently removed" in f["STATUS"], 5)
+    harness.equal(managers[1].all("ERRNO"), [], "ERRNO")
+    a.close()
+    b.close()
+    for manager in managers:
+        manager.close()
+
+
+def leader_is_there(service):
+    try:
+        return "no leader" not in str(get(service.url, "/v3/maintenance/status", {}))
+    except OSError:
+        return False
+
+
+def removed(service, member):
+    try:
+        get(service.url, "/v3/cluster/member/remove", {"ID": member})
+        return True
+    except urllib.error.HTTPError:
+        return False
+
+
+def a_start_that_waits_can_be_stopped():
+    manager = Manager()
+    service = Service(manager)
+    nobody = harness.free_ports(1)[0]
+    member_of(service, "a", [f"a=http://127.0.0.1:{service.peer_port}",
+                             f"b=http://127.0.0.1:{nobody}"], "existing")
+    service.spawn()
+    if not service.wait_line("waiting for a member of the cluster to answer", 20):
+        raise AssertionError(service.tail())
+    service.process.terminate()
+    harness.equal(service.wait_exit(5), -signal.SIGTERM, "the exit status")
+    service.close()
+    manager.close()
+
+
+def process_1_ends_with_status_0():
+    inside = subprocess.run(["unshare", "-fp", "--kill-child", "true"], capture_output=True, text=True,
+                            timeout=20, check=False)
+    if inside.returncode != 0:
+        raise harness.Skip("no right to make a pid namespace: " + inside.stderr.strip()[:120])
+    manager = Manager()
+    service = Service(manager)
+    service.wrap = ["unshare", "-fp", "--kill-child"]
+    with service:
+        get(service.url, "/v3/kv/put", {"key": "YQ==", "value": "Yg=="})
+        child = subprocess.run(["pgrep", "-P", str(service.process.pid)], capture_output=True,
+                               text=True, timeout=20, check=True).stdout.split()[0]
+        os.kill(int(child), signal.SIGTERM)
+        harness.equal(service.wait_exit(20), 0, "the exit status")
+    manager.close()
+
+
 def a_manager_that_is_gone_is_no_reason_to_fail():
     manager = Manager()
     manager.close()
@@ -163,6 +248,8 @@ def main():
                  first_of_three_is_ready_without_a_quorum, watchdog_is_fed_at_half_of_its_time,
                  watchdog_of_another_process_is_not_ours, a_stopped_process_feeds_no_watchdog,
                  starting_from_many_rows_extends_the_timeout, a_fatal_end_says_why,
+                 a_removed_member_ends_in_order_and_is_not_restarted,
+                 a_start_that_waits_can_be_stopped, process_1_ends_with_status_0,
                  a_manager_that_is_gone_is_no_reason_to_fail):
         suite.run(test)
     suite.finish()
