@@ -9,30 +9,37 @@
 
 #include "base/json_text.h"
 
-/* What JSON allows in a string and Go yet escapes. */
-static void add_escaped(struct buf *b, struct slice s)
-{
-    static const struct {
-        const char *raw, *escaped;
-    } marks[] = {{"<", "\\u003c"},
+/* Where Go's spelling is another than that of json_add_string(). */
+static const struct {
+    const char *plain, *go;
+} spellings[] = {{"<", "\\u003c"},
                  {">", "\\u003e"},
                  {"&", "\\u0026"},
                  {"\xe2\x80\xa8", "\\u2028"},
-                 {"\xe2\x80\xa9", "\\u2029"}};
-    AUTO(buf) struct buf plain = BUF_INIT;
-    json_add_string(&plain, (const char *)s.p, s.n);
-    for (size_t i = 0; i < plain.n;) {
-        struct slice rest = slice_make(plain.p + i, plain.n - i);
-        size_t m = 0;
-        while (m < ARRAY_LEN(marks) && !slice_starts_with(rest, slice_str(marks[m].raw)))
-            m++;
-        if (m < ARRAY_LEN(marks)) {
-            buf_add_str(b, marks[m].escaped);
-            i += strlen(marks[m].raw);
-        } else {
-            buf_add_byte(b, plain.p[i++]);
+                 {"\xe2\x80\xa9", "\\u2029"},
+                 {"\\u0008", "\\b"},
+                 {"\\u000c", "\\f"}};
+
+/* Append what stands at the start of `s` and return how many bytes that was. */
+static size_t add_one(struct buf *b, struct slice s)
+{
+    for (size_t i = 0; i < ARRAY_LEN(spellings); i++) {
+        if (slice_starts_with(s, slice_str(spellings[i].plain))) {
+            buf_add_str(b, spellings[i].go);
+            return strlen(spellings[i].plain);
         }
     }
+    size_t n = s.p[0] == '\\' ? 2 : 1; /* an escape is no beginning of another */
+    buf_add(b, s.p, n);
+    return n;
+}
+
+static void add_escaped(struct buf *b, struct slice s)
+{
+    AUTO(buf) struct buf plain = BUF_INIT;
+    json_add_string(&plain, (const char *)s.p, s.n);
+    for (size_t i = 0; i < plain.n;)
+        i += add_one(b, slice_make(plain.p + i, plain.n - i));
 }
 
 /* The comma and the key before a value. */

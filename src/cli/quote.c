@@ -41,8 +41,9 @@ static void rune_add(struct buf *b, uint32_t c)
         buf_add_byte(b, (uint8_t)c);
         return;
     }
+    static const uint8_t lead[] = {0, 0xc0, 0xe0, 0xf0};
     int more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-    buf_add_byte(b, (uint8_t)((0xf00 >> more & 0xff) | c >> (6 * more)));
+    buf_add_byte(b, (uint8_t)(lead[more] | c >> (6 * more)));
     while (more-- > 0)
         buf_add_byte(b, (uint8_t)(0x80 | (c >> (6 * more) & 0x3f)));
 }
