@@ -106,7 +106,7 @@ bool check_print_errors(const struct load_stats *s)
     return s->n_errors == 0;
 }
 
-static struct cli_command *const commands[] = {&cmd_check_perf, NULL};
+static struct cli_command *const commands[] = {&cmd_check_perf, &cmd_check_datascale, NULL};
 
 struct cli_command cmd_check = {
     .use = "check <subcommand>",

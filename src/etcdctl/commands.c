@@ -30,6 +30,8 @@ static struct cli_command *const commands[] = {
     &cmd_member,
     &cmd_snapshot,
     &cmd_make_mirror,
+    &cmd_lock,
+    &cmd_elect,
     &cmd_auth,
     &cmd_user,
     &cmd_role,

@@ -3,6 +3,7 @@ etcdctl_SOURCES = \
 	src/etcdctl/alarm.c \
 	src/etcdctl/auth.c \
 	src/etcdctl/check.c src/etcdctl/check.h \
+	src/etcdctl/check_datascale.c \
 	src/etcdctl/check_perf.c \
 	src/etcdctl/commands.c src/etcdctl/commands.h \
 	src/etcdctl/compaction.c \
@@ -13,6 +14,7 @@ etcdctl_SOURCES = \
 	src/etcdctl/diff.c src/etcdctl/diff.h \
 	src/etcdctl/discovery.c src/etcdctl/discovery.h \
 	src/etcdctl/downgrade.c \
+	src/etcdctl/elect.c \
 	src/etcdctl/endpoint.c \
 	src/etcdctl/endpoints.c src/etcdctl/endpoints.h \
 	src/etcdctl/gather.c src/etcdctl/gather.h \
@@ -24,6 +26,7 @@ etcdctl_SOURCES = \
 	src/etcdctl/keys.c src/etcdctl/keys.h \
 	src/etcdctl/lease.c \
 	src/etcdctl/load.c src/etcdctl/load.h \
+	src/etcdctl/lock.c \
 	src/etcdctl/ls.c \
 	src/etcdctl/main.c \
 	src/etcdctl/make_mirror.c \
@@ -40,6 +43,7 @@ etcdctl_SOURCES = \
 	src/etcdctl/printer_simple.c \
 	src/etcdctl/printer_table.c \
 	src/etcdctl/put.c \
+	src/etcdctl/resident.c src/etcdctl/resident.h \
 	src/etcdctl/role.c \
 	src/etcdctl/search.c \
 	src/etcdctl/session.c src/etcdctl/session.h \
