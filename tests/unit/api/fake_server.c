@@ -50,6 +50,7 @@ enum err server_client_new(struct server *s, struct loop *loop, struct server_cl
     list_init(&c->watchers);
     loop_timer_init(&c->feed, loop, feed_run);
     s->client = *ret = c;
+    s->loop = loop;
     return ERR_OK;
 }
 

@@ -28,6 +28,7 @@ struct fake_event {
 struct server {
     const struct config *cfg;
     struct server_client *client;
+    struct loop *loop; /* of the newest client */
     struct arena *arena;
     revision rev, compacted;
     struct fake_row rows[FAKE_ROWS_MAX]; /* sorted by key */

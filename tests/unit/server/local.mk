@@ -11,6 +11,7 @@ check_PROGRAMS += \
 	tests/unit/server/follower_test \
 	tests/unit/server/parts_test \
 	tests/unit/server/server_test \
+	tests/unit/server/summary_test \
 	tests/unit/server/watch_test
 tests_unit_server_bootstrap_test_SOURCES = tests/unit/server/bootstrap_test.c \
 	tests/lib/mem_backend.c tests/lib/mem_backend.h
@@ -26,5 +27,7 @@ tests_unit_server_parts_test_SOURCES = tests/unit/server/parts_test.c
 tests_unit_server_parts_test_LDADD = $(SERVER_TEST_LIBS)
 tests_unit_server_server_test_SOURCES = tests/unit/server/server_test.c $(SERVER_TEST_RIG)
 tests_unit_server_server_test_LDADD = $(SERVER_TEST_LIBS)
+tests_unit_server_summary_test_SOURCES = tests/unit/server/summary_test.c $(SERVER_TEST_RIG)
+tests_unit_server_summary_test_LDADD = $(SERVER_TEST_LIBS)
 tests_unit_server_watch_test_SOURCES = tests/unit/server/watch_test.c $(SERVER_TEST_RIG)
 tests_unit_server_watch_test_LDADD = $(SERVER_TEST_LIBS)
