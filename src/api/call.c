@@ -17,6 +17,7 @@
 
 enum {
     COPY_MAX = 8 * 1024,       /* larger answers are shared with the transport */
+    KEY_SHOWN_MAX = 256,       /* bytes of a key in the log */
     RAFT_REQUEST_EXTRA = 18,   /* what the log entry adds around a request */
 };
 
@@ -158,6 +159,8 @@ bool call_begin(struct call *c)
 static void call_handle(struct call *c, const ProtobufCMessage *msg)
 {
     stats_received(c->method, c->request_bytes);
+    if (c->method->kind == METHOD_UNARY)
+        c->request = msg;
     if (c->method->is_write && c->request_bytes + RAFT_REQUEST_EXTRA > c->loop->cfg->max_request_bytes)
         call_fail(c, ERR_REQUEST_TOO_LARGE);
     else if (server_is_learner(c->loop->server) && !learner_answers(c->method, msg))
@@ -209,15 +212,33 @@ void call_drain(struct call *c)
 
 /* ---- the answer ------------------------------------------------------------------------------ */
 
+/* Return the key that the request is about, owned and cut to a length that is good to read; or "". */
+static char *request_key(const struct call *c)
+{
+    const ProtobufCFieldDescriptor *f = NULL;
+    if (c->request != NULL)
+        f = protobuf_c_message_descriptor_get_field_by_name(c->request->descriptor, "key");
+    if (f == NULL || f->type != PROTOBUF_C_TYPE_BYTES || f->label == PROTOBUF_C_LABEL_REPEATED)
+        return xstrdup("");
+    const ProtobufCBinaryData *key =
+        (const void *)((const char *)c->request + f->offset);
+    size_t n = key->len < KEY_SHOWN_MAX ? key->len : KEY_SHOWN_MAX;
+    return n != 0 ? xstrndup((const char *)key->data, n) : xstrdup("");
+}
+
 /* One call that took long is a line for the operator. */
 static void warn_if_slow(const struct call *c)
 {
     msec took = loop_now(c->loop->loop) - c->started;
     nsec limit = c->loop->cfg->warning_unary_request_duration;
-    if (limit > 0 && took > limit / 1000000)
-        log_warn("request stats", LOG_MESSAGE(MSG_REQUEST_SLOW), LOG_MS("time spent", took),
-                 LOG_STR("response type", method_path(method_index(c->method))),
-                 LOG_UINT("request size", c->request_bytes));
+    if (limit <= 0 || took <= limit / 1000000)
+        return;
+    char *key = request_key(c);
+    log_warn("request stats", LOG_MESSAGE(MSG_REQUEST_SLOW), LOG_MS("time spent", took),
+             LOG_STR("remote", c->remote != NULL ? c->remote : ""),
+             LOG_STR("response type", method_path(method_index(c->method))), LOG_STR("key", key),
+             LOG_UINT("request size", c->request_bytes));
+    free(key);
 }
 
 void call_closed(struct call *c, enum grpc_code code)

@@ -43,6 +43,8 @@ struct call {
     void *handle;                           /* the transport's */
     void *user;                             /* the service's, NULL at first */
     size_t request_bytes;                   /* encoded size of the message that is being handled */
+    const ProtobufCMessage *request;        /* of a unary method, in the arena; NULL: none came */
+    const char *remote; /* the client's address, lent by the transport to call_closed(); or NULL */
     bool reading_paused;
     msec started;
     int64_t started_us; /* where the times of calls are kept */

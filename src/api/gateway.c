@@ -101,8 +101,11 @@ static void gateway_free(struct gateway *g)
 static void gateway_end(struct gateway *g, enum grpc_code code)
 {
     struct call *c = g->call;
-    if (g->web.stream != NULL)
+    if (g->web.stream != NULL) {
         http_stream_handle(g->web.stream, NULL, NULL);
+        if (c != NULL)
+            c->remote = http_stream_peer(g->web.stream);
+    }
     gateway_free(g);
     if (c != NULL)
         call_closed(c, code);

@@ -112,8 +112,10 @@ static void on_closed(struct grpc_call *g, enum grpc_code code)
 {
     struct call *c = g->user;
     g->user = NULL;
-    if (c != NULL)
-        call_closed(c, code);
+    if (c == NULL)
+        return;
+    c->remote = http_stream_peer(grpc_call_stream(g));
+    call_closed(c, code);
 }
 
 static const struct grpc_method *port_find(void *arg, struct slice path, bool *ret_service_known)

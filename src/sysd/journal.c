@@ -72,10 +72,13 @@ static const struct {
     {"transferee", "PEER"},
     {"compact-revision", "REVISION"},
     {"response type", "RPC"},
-    {"remote-addr", "REMOTE"},
+    {"from", "PEER"},
+    {"member-id", "PEER"},
+    {"removed-member-id", "PEER"},
     {"took", "LATENCY_USEC"},
     {"time spent", "LATENCY_USEC"},
-    {"db-in-use-bytes", "DB_SIZE"},
+    {"current-db-size-in-use-bytes", "DB_IN_USE"},
+    {"db-in-use-bytes", "DB_IN_USE"},
     {"current-db-size-bytes", "DB_SIZE"},
 };
 

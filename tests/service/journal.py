@@ -255,6 +255,10 @@ def a_flood_is_held_back():
             get(service.url, "/v3/kv/put", {"key": "YQ==", "value": "Yg=="})
         journal.wait("MSG_RATE_LIMITED")
         slow = len(journal.with_id("MSG_REQUEST_SLOW"))
+        one = next(r for r in journal.with_id("MSG_REQUEST_SLOW") if "ETCD_RPC" in r)
+        expect(one, PRIORITY="4", ETCD_KEY="a", ETCD_RPC="/etcdserverpb.KV/Put", ETCD_COMPONENT="api")
+        if not one["ETCD_REMOTE"].startswith("127.0.0.1:") or not one["ETCD_LATENCY_USEC"].isdigit():
+            raise AssertionError(one)
         if slow > 410:  # two places, each may say 200, and the window may have ended once
             raise AssertionError(f"{slow} records")
     manager.close()
