@@ -81,7 +81,8 @@ static struct cli_command version_command = {
 /* ---- the tree ------------------------------------------------------------------------------- */
 
 static struct cli_command *const commands[] = {
-    &cli_completion_command, &utl_export, &utl_hashkv, &utl_import, &utl_snapshot,
+    &utl_backup, &utl_check,  &cli_completion_command, &utl_defrag,  &utl_export,
+    &utl_hashkv, &utl_import, &utl_migrate,            &utl_recover, &utl_snapshot,
     &version_command, NULL,
 };
 

@@ -188,23 +188,6 @@ enum err kvdb_reader_bucket_scan(struct kvdb_reader *r, const char *bucket,
 
 /* ---- checking ------------------------------------------------------------------------------- */
 
-static enum err check_pages(struct kvdb_reader *r, struct why *why)
-{
-    static const char *const sql = "PRAGMA integrity_check(1)";
-    sqlite3_stmt *s = NULL;
-    enum err e = sql_prepare(r->h, &sql, &s, 1, why);
-    if (e != ERR_OK)
-        return e;
-    int rc = sqlite3_step(s);
-    if (rc != SQLITE_ROW)
-        e = sql_fail(r->h, rc, "check", why);
-    else if (strcmp((const char *)sqlite3_column_text(s, 0), "ok") != 0)
-        e = why_set(why, ERR_DAMAGED, "'%s' is damaged: %s", sqlite3_db_filename(r->h, "main"),
-                    (const char *)sqlite3_column_text(s, 0));
-    sqlite3_finalize(s);
-    return e;
-}
-
 struct order_check {
     struct kv_row last; /* its slices are not looked at */
     bool is_bad;
@@ -222,7 +205,7 @@ static bool check_row(void *arg, const struct kv_row *row)
 enum err kvdb_reader_check(struct kvdb_reader *r, struct why *why)
 {
     struct order_check c = {.last = {.sub = -1}};
-    enum err e = check_pages(r, why);
+    enum err e = sql_check(r->h, why);
     if (e == ERR_OK)
         e = kvdb_reader_load_rows(r, check_row, &c, why);
     if (e == ERR_OK && c.is_bad)

@@ -385,6 +385,11 @@ enum err logdb_load(struct logdb *db, void (*visit)(void *arg, const struct raft
     return ERR_OK;
 }
 
+enum err logdb_check(struct logdb *db, struct why *why)
+{
+    return sql_check(db->h, why);
+}
+
 /* ---- opening -------------------------------------------------------------------------------- */
 
 /* Find where the log begins and ends; the first read also opens the WAL. */

@@ -163,3 +163,20 @@ enum err sql_schema_open(sqlite3 *h, const struct sql_schema *schema, bool creat
                        version);
     return ERR_OK;
 }
+
+enum err sql_check(sqlite3 *h, struct why *why)
+{
+    static const char *const sql = "PRAGMA integrity_check(1)";
+    sqlite3_stmt *s = NULL;
+    enum err e = sql_prepare(h, &sql, &s, 1, why);
+    if (e != ERR_OK)
+        return e;
+    int rc = sqlite3_step(s);
+    if (rc != SQLITE_ROW)
+        e = sql_fail(h, rc, "check", why);
+    else if (strcmp((const char *)sqlite3_column_text(s, 0), "ok") != 0)
+        e = why_set(why, ERR_DAMAGED, "'%s' is damaged: %s", sqlite3_db_filename(h, "main"),
+                    (const char *)sqlite3_column_text(s, 0));
+    sqlite3_finalize(s);
+    return e;
+}

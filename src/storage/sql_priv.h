@@ -62,4 +62,7 @@ static inline struct slice sql_column_slice(sqlite3_stmt *s, int i)
     return slice_make(p, (size_t)sqlite3_column_bytes(s, i));
 }
 
+/* Verify all pages of the file: SQLite's own check. ERR_DAMAGED with the first fault. */
+MUST_USE enum err sql_check(sqlite3 *h, struct why *why);
+
 #endif

@@ -1,5 +1,6 @@
 noinst_LIBRARIES += src/upstream/libupstream.a
 src_upstream_libupstream_a_SOURCES = \
+	src/upstream/backup.c src/upstream/backup.h \
 	src/upstream/dir.c src/upstream/dir.h \
 	src/upstream/files.c src/upstream/files.h \
 	src/upstream/raftpb.c src/upstream/raftpb.h \

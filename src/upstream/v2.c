@@ -3,6 +3,7 @@
 #include "upstream/v2.h"
 
 #include "base/varint.h"
+#include "membership/member.h"
 
 enum { REQUEST_METHOD = 2, REQUEST_PATH = 3, WRAPPED_V2 = 2 };
 
@@ -43,6 +44,24 @@ bool v2_request_is_content(const struct v2_request *r)
     bool writes = slice_is(r->method, "PUT") || slice_is(r->method, "POST") ||
                   slice_is(r->method, "DELETE");
     return writes && !slice_starts_with(r->path, slice_str("/0/"));
+}
+
+bool v2_request_is_attributes(const struct v2_request *r)
+{
+    static const char before[] = "/0/members/", after[] = "/attributes";
+    size_t fixed = strlen(before) + strlen(after);
+    member_id id;
+    if (!slice_is(r->method, "PUT") || r->path.n <= fixed ||
+        !slice_starts_with(r->path, slice_str(before)) ||
+        !slice_is(slice_make(r->path.p + r->path.n - strlen(after), strlen(after)), after))
+        return false;
+    return member_id_from_hex(slice_make(r->path.p + strlen(before), r->path.n - fixed), &id);
+}
+
+bool v2_request_is_members_own(const struct v2_request *r)
+{
+    return v2_request_is_attributes(r) ||
+           (slice_is(r->method, "PUT") && slice_is(r->path, "/0/version"));
 }
 
 size_t v2_content_count(const struct wal_entry *entries, size_t n)

@@ -1,0 +1,42 @@
+/* etcdutl/recover.h -- the way out when the quorum is lost for good.
+ *
+ * Of the surviving data directories the one whose log is newest has everything that was ever
+ * acknowledged, if any of them has. A copy of it becomes the only member of the cluster: all
+ * entries of its log count, also those of which it had not heard that they were committed, and
+ * behind them stand the changes that remove all others.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef ETCDUTL_RECOVER_H
+#define ETCDUTL_RECOVER_H
+
+#include "etcdutl/status.h"
+#include "iface/raft.h"
+#include "membership/cluster.h"
+
+enum { RECOVER_DIRS_MAX = 64 };
+
+struct recover_member {
+    const char *path;
+    uint64_t cluster_id;
+    member_id id;
+    char name[128];
+    raft_term last_term; /* of its last entry */
+    raft_index last, committed, applied;
+    struct hashkv hash;
+};
+
+/* Read one directory. */
+MUST_USE enum err recover_look(const char *path, msec lock_wait_ms, struct recover_member *ret,
+                               struct why *why);
+
+/* Return which of the `n` is newest. ERR_INVALID if they are not of one cluster, or one of them is
+ * given twice. */
+MUST_USE enum err recover_choose(const struct recover_member *m, size_t n, size_t *ret_newest,
+                                 struct why *why);
+
+/* Copy `from` to the new data directory `to` as a cluster of one. `ret_others` gets the members that
+ * were removed, `ret_self` the one that is left; both owned. */
+MUST_USE enum err recover_make(const char *from, const char *to, msec lock_wait_ms,
+                               struct member **ret_self, struct member ***ret_others,
+                               size_t *ret_n, struct why *why);
+
+#endif
