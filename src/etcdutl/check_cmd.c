@@ -108,11 +108,11 @@ static int check_run_command(struct cli_command *cmd, int argc, char **argv)
         return utl_fail(e, &why);
     printf("%s is sound: member %" PRIx64 " of cluster %" PRIx64 ", %zu member%s\n"
            "revision %" PRId64 ", hash %" PRIu32 ", compacted at %" PRId64 "\n"
-           "log: entries %" PRIu64 " to %" PRIu64 ", committed %" PRIu64 ", applied %" PRIu64
+           "log: %" PRIu64 " entries up to %" PRIu64 ", committed %" PRIu64 ", applied %" PRIu64
            ", term %" PRIu64 "\n",
            argv[0], r.member_id, r.cluster_id, r.members, r.members == 1 ? "" : "s",
-           r.hash.revision, r.hash.hash, r.hash.compacted, r.first, r.last, r.committed, r.applied,
-           r.term);
+           r.hash.revision, r.hash.hash, r.hash.compacted, r.last + 1 - r.first, r.last,
+           r.committed, r.applied, r.term);
     return CLI_OK;
 }
 

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,5 +100,6 @@ static struct cli_command root = {
 int main(int argc, char **argv)
 {
     static struct cli_program program = {.root = &root, .help_is_usage = true};
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of the write */
     return cli_main(&program, argc, argv);
 }
