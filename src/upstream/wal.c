@@ -203,10 +203,41 @@ static bool looks_torn(const struct walk *k, const uint8_t *p, size_t n)
     return false;
 }
 
-static void end_torn(struct walk *k)
+static uint64_t length_get(const uint8_t *p)
+{
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    return le64toh(v);
+}
+
+/* Could a frame stand here? */
+static bool is_frame(const uint8_t *p, size_t left)
+{
+    struct record r;
+    uint64_t length = left > WAL_LENGTH_SIZE ? length_get(p) : 0;
+    uint64_t n = length & WAL_LENGTH_MASK, padding = length >> 63 ? length >> 56 & 7 : 0;
+    return n != 0 && n + padding <= left - WAL_LENGTH_SIZE && (n + padding) % WAL_ALIGN == 0 &&
+           record_read(slice_make(p + WAL_LENGTH_SIZE, (size_t)n), &r) && r.type >= WAL_METADATA &&
+           r.type <= WAL_SNAPSHOT;
+}
+
+/* What ends here, at its end or in a record that is not whole, has no more records behind. */
+static enum err check_end(const struct walk *k)
+{
+    const struct wal_file *f = &k->w->files[k->file];
+    for (size_t at = k->at + WAL_LENGTH_SIZE; at < f->size; at += WAL_ALIGN)
+        if (is_frame(f->map + at, f->size - at))
+            return damaged(k, "a record is not whole, and others follow it; if the machine lost "
+                              "power, start upstream's etcd once, which mends what it can");
+    return ERR_OK;
+}
+
+static enum err end_torn(struct walk *k)
 {
     k->torn_size = k->w->files[k->file].size - k->at;
+    enum err e = check_end(k);
     k->at = k->w->files[k->file].size;
+    return e;
 }
 
 /* Check the record against the running checksum; the ones of type crc set it. */
@@ -221,13 +252,6 @@ static bool record_sums(struct walk *k, const struct record *r)
     return k->crc == r->crc;
 }
 
-static uint64_t length_get(const uint8_t *p)
-{
-    uint64_t v;
-    memcpy(&v, p, sizeof v);
-    return le64toh(v);
-}
-
 /* One frame; *ret_end is set at the end of the file. */
 static enum err walk_frame(struct walk *k, bool *ret_end)
 {
@@ -237,24 +261,21 @@ static enum err walk_frame(struct walk *k, bool *ret_end)
     uint64_t length = left >= WAL_LENGTH_SIZE ? length_get(f->map + k->at) : 0;
     *ret_end = left < WAL_LENGTH_SIZE || length == 0;
     if (*ret_end)
-        return ERR_OK;
+        return check_end(k);
     uint64_t n = length & WAL_LENGTH_MASK;
     uint64_t padding = length >> 63 ? length >> 56 & 7 : 0;
+    if ((n + padding) % WAL_ALIGN != 0)
+        return damaged(k, "a record has a length that cannot be");
     if (n + padding > left - WAL_LENGTH_SIZE) {
-        if (!is_last)
-            return damaged(k, "a record goes beyond the end");
-        end_torn(k);
-        return ERR_OK;
+        return is_last ? end_torn(k) : damaged(k, "a record goes beyond the end");
     }
     const uint8_t *p = f->map + k->at + WAL_LENGTH_SIZE;
     struct record r;
     uint32_t crc = k->crc;
     if (!record_read(slice_make(p, (size_t)n), &r) || !record_sums(k, &r)) {
         k->crc = crc;
-        if (!looks_torn(k, p, (size_t)n))
-            return damaged(k, "a record does not have its checksum");
-        end_torn(k);
-        return ERR_OK;
+        return looks_torn(k, p, (size_t)n) ? end_torn(k)
+                                           : damaged(k, "a record does not have its checksum");
     }
     enum err e = k->visit(k->arg, &r, k->why);
     if (e != ERR_OK)

@@ -92,3 +92,15 @@ tests_fuzz_snapshot_fuzz_SOURCES = tests/fuzz/snapshot_fuzz.c
 tests_fuzz_snapshot_fuzz_CPPFLAGS = $(FUZZ_CPPFLAGS)
 tests_fuzz_snapshot_fuzz_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_snapshot_fuzz_LDADD = $(LIB_STORAGE) $(LIB_BASE)
+
+noinst_PROGRAMS += tests/fuzz/wal_fuzz
+tests_fuzz_wal_fuzz_SOURCES = tests/fuzz/wal_fuzz.c
+tests_fuzz_wal_fuzz_CPPFLAGS = $(FUZZ_CPPFLAGS)
+tests_fuzz_wal_fuzz_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_wal_fuzz_LDADD = $(LIB_UPSTREAM) $(LIB_MEMBERSHIP) $(LIB_STORAGE) $(LIB_BASE)
+
+noinst_PROGRAMS += tests/fuzz/snap_fuzz
+tests_fuzz_snap_fuzz_SOURCES = tests/fuzz/snap_fuzz.c
+tests_fuzz_snap_fuzz_CPPFLAGS = $(FUZZ_CPPFLAGS)
+tests_fuzz_snap_fuzz_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_snap_fuzz_LDADD = $(LIB_UPSTREAM) $(LIB_MEMBERSHIP) $(LIB_STORAGE) $(LIB_BASE)
