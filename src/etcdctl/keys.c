@@ -61,7 +61,8 @@ int chosen_print(struct chosen *c, struct printer *p)
             quote_add_hex(&hex, slice_make(key.data, key.len));
             key = pb_bytes(buf_slice(&hex));
         }
-        fwrite(key.data, 1, key.len, p->out);
+        if (key.len)
+            fwrite(key.data, 1, key.len, p->out);
         putc('\n', p->out);
     }
     return CLI_OK;

@@ -7,15 +7,21 @@
 
 /* ---- keys ----------------------------------------------------------------------------------- */
 
+static void put_raw(struct printer *p, ProtobufCBinaryData d)
+{
+    if (d.len)
+        fwrite(d.data, 1, d.len, p->out);
+}
+
 static void put_bytes(struct printer *p, ProtobufCBinaryData d)
 {
     if (!p->hex) {
-        fwrite(d.data, 1, d.len, p->out);
+        put_raw(p, d);
         return;
     }
     AUTO(buf) struct buf b = BUF_INIT;
     quote_add_hex(&b, pb_slice(d));
-    fwrite(b.p, 1, b.n, p->out);
+    put_raw(p, (ProtobufCBinaryData){b.n, b.p});
 }
 
 static void put_kv(struct printer *p, const Mvccpb__KeyValue *kv)
@@ -125,7 +131,7 @@ static int lease_time_to_live(struct printer *p, bool keys,
         for (size_t i = 0; i < r->n_keys; i++) {
             if (i)
                 putc(' ', p->out);
-            fwrite(r->keys[i].data, 1, r->keys[i].len, p->out);
+            put_raw(p, r->keys[i]);
         }
         fputs("])", p->out);
     }
@@ -297,7 +303,7 @@ static void put_permission(struct printer *p, const Authpb__Permission *perm)
 {
     const ProtobufCBinaryData *key = &perm->key, *end = &perm->range_end;
     fputs(end->len ? "\t[" : "\t", p->out);
-    fwrite(key->data, 1, key->len, p->out);
+    put_raw(p, *key);
     if (end->len && is_open(*end))
         fputs(", <open ended>", p->out);
     else if (end->len)
@@ -356,7 +362,7 @@ static int role_revoke_permission(struct printer *p, const char *role, ProtobufC
 {
     (void)r;
     fputs(end.len ? "Permission of range [" : "Permission of key ", p->out);
-    fwrite(key.data, 1, key.len, p->out);
+    put_raw(p, key);
     if (end.len && is_open(end))
         fputs(", <open ended>", p->out);
     else if (end.len)

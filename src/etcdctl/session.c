@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "etcdctl/session.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include "cli/terminal.h"
 #include "etcdctl/discovery.h"
 #include "etcdctl/globals.h"
+#include "etcdctl/os_error.h"
 
 /* What etcdctl takes from the environment and is no flag. */
 static const char *const known_env[] = {"ETCDCTL_API", "ETCDCTL_WATCH_KEY",
@@ -81,10 +81,10 @@ static int check_file(const char *path)
         close(fd);
         return CLI_OK;
     }
-    char why[128];
-    snprintf(why, sizeof(why), "%s", strerror(errno));
-    why[0] = (char)tolower((unsigned char)why[0]);
-    return cli_fail(CLI_BAD_ARGS, "open %s: %s", path, why);
+    char *why = os_error(errno);
+    int code = cli_fail(CLI_BAD_ARGS, "open %s: %s", path, why);
+    free(why);
+    return code;
 }
 
 static int check_files(const struct etcd_client_config *c)
