@@ -319,7 +319,7 @@ static int run_configured(struct control *c, const struct config *cfg,
 }
 
 /* Takes `cfg`. */
-static int run(const struct config_input *in, struct config *cfg, struct config_outcome *out)
+static int run(const struct config_input *in, struct config *cfg, const struct config_outcome *out)
 {
     struct control c = {.signals = -1, .wake = -1};
     configs_init(&c.configs, in, cfg, out);

@@ -16,11 +16,10 @@ static void add(struct configs *c, struct config *cfg)
 }
 
 void configs_init(struct configs *c, const struct config_input *in, struct config *cfg,
-                  struct config_outcome *out)
+                  const struct config_outcome *out)
 {
-    *c = (struct configs){.input = *in, .from_file = out->from_file};
-    out->from_file = (struct str_list){NULL, 0};
-    c->input.env_passed_over = &c->from_file;
+    *c = (struct configs){.input = *in, .first = out};
+    c->input.env_passed_over = &out->from_file;
     add(c, cfg);
 }
 
@@ -29,9 +28,14 @@ void configs_fini(struct configs *c)
     for (size_t i = 0; i < c->n; i++)
         config_free(c->v[i]);
     free(c->v);
-    for (size_t i = 0; i < c->from_file.n; i++)
-        free(c->from_file.items[i]);
-    free(c->from_file.items);
+}
+
+static bool was_said(const struct configs *c, const char *text)
+{
+    for (size_t i = 0; i < c->first->n_notes; i++)
+        if (strcmp(c->first->notes[i].text, text) == 0)
+            return true;
+    return false;
 }
 
 struct tally {
@@ -65,7 +69,8 @@ void configs_reload(struct configs *c, struct server *s, struct api *a)
         return;
     }
     for (size_t i = 0; i < out.n_notes; i++)
-        LOG_AT(out.notes[i].level, out.notes[i].text, LOG_MESSAGE(out.notes[i].message));
+        if (!was_said(c, out.notes[i].text))
+            LOG_AT(out.notes[i].level, out.notes[i].text, LOG_MESSAGE(out.notes[i].message));
     config_outcome_fini(&out);
     add(c, config_merge(c->v[c->n - 1], fresh, on_difference, &tally));
     log_set_level(fresh->log_level_value);

@@ -16,14 +16,14 @@ struct server;
 /* Every configuration that was ever in force: other threads may still read an old one. */
 struct configs {
     struct config_input input; /* as at the start, but for what came from etcd.conf by the environment */
-    struct str_list from_file; /* those variables; owned */
+    const struct config_outcome *first; /* what was said at the start: it is not said again */
     struct config **v;         /* the last one is in force */
     size_t n;
 };
 
-/* Begin with `cfg` (taken), which config_load(in) gave together with `out`. */
+/* Begin with `cfg` (taken), which config_load(in) gave together with `out` (lent). */
 void configs_init(struct configs *c, const struct config_input *in, struct config *cfg,
-                  struct config_outcome *out);
+                  const struct config_outcome *out);
 void configs_fini(struct configs *c); /* nothing reads them any more */
 
 /* Read it again and apply what can be applied. */
