@@ -124,31 +124,18 @@ static void on_ended(struct attempt *a, const struct grpc_status *st,
 static void on_deadline(struct deadline *d)
 {
     struct etcd_pending *p = CONTAINER_OF(d, struct etcd_pending, deadline);
+    size_t n = p->request.n - GRPC_PREFIX_LEN;
+    uint32_t max = p->attempt.client->cfg.send_max;
     struct etcd_error e;
     attempt_stop(&p->attempt);
-    error_of_deadline(&e);
-    call_end(p, &e);
-}
-
-/* ---- requests that are too large ------------------------------------------------------------ */
-
-static void on_refuse(struct loop_task *t)
-{
-    struct etcd_client *c = CONTAINER_OF(t, struct etcd_client, refuse);
-    struct list now;
-    list_init(&now);
-    list_splice_tail(&now, &c->refused);
-    while (!list_is_empty(&now)) {
-        struct etcd_pending *p = LIST_ENTRY(now.next, struct etcd_pending, link);
-        struct etcd_error e;
-        list_unlink(&p->link);
-        list_add_tail(&c->calls, &p->link);
+    if (n > max)
         error_set(&e, ETCD_RESOURCE_EXHAUSTED,
                   "rpc error: code = ResourceExhausted desc = trying to send message larger than "
                   "max (%zu vs. %u)",
-                  p->request.n - GRPC_PREFIX_LEN, c->cfg.send_max);
-        call_end(p, &e);
-    }
+                  n, max);
+    else
+        error_of_deadline(&e);
+    call_end(p, &e);
 }
 
 /* ---- the beginning ----------------------------------------------------------------------- */
@@ -183,12 +170,11 @@ struct etcd_pending *call_start(struct etcd_client *c, size_t at, const struct e
     p->response = NULL;
     p->done = done;
     p->arg = arg;
+    list_add_tail(&c->calls, &p->link);
     if (message_frame(&p->request, request) > c->cfg.send_max) {
-        list_add_tail(&c->refused, &p->link);
-        loop_task_add(c->loop, &c->refuse);
+        deadlines_add(&c->deadlines, &p->deadline, loop_now(c->loop)); /* told from the loop */
         return p;
     }
-    list_add_tail(&c->calls, &p->link);
     if (timeout_ms == 0)
         timeout_ms = c->cfg.call_timeout_ms;
     if (timeout_ms > 0) {
@@ -228,8 +214,6 @@ void calls_init(struct etcd_client *c)
 {
     list_init(&c->calls);
     list_init(&c->pool);
-    list_init(&c->refused);
-    loop_task_init(&c->refuse, on_refuse);
     deadlines_init(&c->deadlines, c->loop, on_deadline);
 }
 
@@ -246,9 +230,7 @@ void calls_fini(struct etcd_client *c)
     LIST_FOREACH (p, &c->calls, struct etcd_pending, link)
         attempt_stop(&p->attempt);
     free_all(&c->calls);
-    free_all(&c->refused);
     free_all(&c->pool);
-    loop_task_cancel(&c->refuse);
     deadlines_fini(&c->deadlines);
 }
 

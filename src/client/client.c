@@ -3,6 +3,7 @@
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "client/client_priv.h"
@@ -182,7 +183,6 @@ bool etcd_client_poll(struct etcd_client *c, int64_t timeout_ms)
     if (c->polling || atomic_load(&c->interrupted))
         return false;
     c->polling = true;
-    loop_flush(c->loop); /* what was begun since the last poll leaves before we wait */
     msec deadline = timeout_ms < 0    ? MSEC_NEVER
                     : timeout_ms == 0 ? 0
                                       : clock_now_ms() + timeout_ms;
@@ -240,13 +240,16 @@ void etcd_timer_free(struct etcd_timer *t)
 
 /* ---- descriptors ------------------------------------------------------------------------- */
 
+static const struct timeval at_once = {0};
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct reader *r = arg;
+    (void)fd;
     (void)what;
     if (r->always)
-        event_active(r->ev, EV_READ, 0);
-    r->fn(r->arg, fd);
+        event_add(r->ev, &at_once);
+    r->fn(r->arg, r->fd);
 }
 
 static void reader_free(struct reader *r)
@@ -265,20 +268,17 @@ void etcd_client_on_readable(struct etcd_client *c, int fd, void (*fn)(void *arg
             reader_free(r);
     if (fn == NULL)
         return;
+    struct stat st;
     r = xcalloc(1, sizeof *r);
     r->fd = fd;
     r->fn = fn;
     r->arg = arg;
-    r->ev = event_new(loop_base(c->loop), fd, EV_READ | EV_PERSIST, on_readable, r);
+    /* epoll does not take a regular file: that can always be read */
+    r->always = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    r->ev = r->always ? event_new(loop_base(c->loop), -1, 0, on_readable, r)
+                      : event_new(loop_base(c->loop), fd, EV_READ | EV_PERSIST, on_readable, r);
     invariant(r->ev != NULL);
     list_init(&r->link);
     list_add_tail(&c->readers, &r->link);
-    if (event_add(r->ev, NULL) == 0)
-        return;
-    /* a regular file, which epoll refuses: it can always be read */
-    r->always = true;
-    event_free(r->ev);
-    r->ev = event_new(loop_base(c->loop), -1, EV_PERSIST, on_readable, r);
-    invariant(r->ev != NULL);
-    event_active(r->ev, EV_READ, 0);
+    event_add(r->ev, r->always ? &at_once : NULL);
 }

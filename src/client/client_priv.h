@@ -242,8 +242,6 @@ struct etcd_client {
     struct deadlines deadlines, pauses;
     struct list calls, pool; /* etcd_pending.link */
     size_t pool_n;
-    struct list refused; /* calls that are not sent */
-    struct loop_task refuse;
     struct list streams;  /* etcd_stream.link */
     struct list watchers; /* etcd_watcher.link */
     struct list readers;  /* reader.link */

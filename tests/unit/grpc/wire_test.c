@@ -42,6 +42,17 @@ static void messages_are_percent_encoded(void **state)
     assert_string_equal(buf_cstr(&b), "a b~%25%0A%C3%A9%7F");
 }
 
+static void messages_are_decoded(void **state)
+{
+    AUTO(buf) struct buf b = BUF_INIT;
+    grpc_message_decode(&b, slice_str("a%20b%25%C3%a9%"));
+    buf_add_byte(&b, '|');
+    grpc_message_decode(&b, slice_str("%4%zz%4"));
+    assert_string_equal(buf_cstr(&b), "a b%\xc3\xa9%|%4%zz%4");
+    assert_string_equal(grpc_code_name(GRPC_UNAUTHENTICATED), "Unauthenticated");
+    assert_string_equal(grpc_code_name((enum grpc_code)99), "Unknown");
+}
+
 static void prefix_holds_the_length(void **state)
 {
     uint8_t p[GRPC_PREFIX_LEN];
@@ -56,6 +67,7 @@ int main(void)
         cmocka_unit_test(timeouts_are_read),
         cmocka_unit_test(bad_timeouts_are_refused),
         cmocka_unit_test(messages_are_percent_encoded),
+        cmocka_unit_test(messages_are_decoded),
         cmocka_unit_test(prefix_holds_the_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
