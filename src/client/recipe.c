@@ -113,15 +113,19 @@ static void oldest_init(struct claim *k, Etcdserverpb__RangeRequest *range)
     range->sort_order = ETCDSERVERPB__RANGE_REQUEST__SORT_ORDER__ASCEND;
 }
 
-/* Its answer has the shape that was asked for. */
+static const Etcdserverpb__RangeResponse *range_of(const Etcdserverpb__ResponseOp *r)
+{
+    bool is_range = r->response_case == ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_RANGE;
+    return is_range ? r->response_range : NULL;
+}
+
+/* The answer has the shape that was asked for. */
 static bool is_made_well(const Etcdserverpb__TxnResponse *r)
 {
-    if (r->header == NULL || r->n_responses != 2 || r->responses[1]->response_range == NULL)
+    if (r->header == NULL || r->n_responses != 2 || range_of(r->responses[1]) == NULL)
         return false;
-    const Etcdserverpb__ResponseOp *first = r->responses[0];
-    return r->succeeded ||
-           (first->response_case == ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_RANGE &&
-            first->response_range->n_kvs == 1);
+    const Etcdserverpb__RangeResponse *mine = range_of(r->responses[0]);
+    return r->succeeded || (mine != NULL && mine->n_kvs == 1);
 }
 
 Etcdserverpb__TxnResponse *claim_make(struct claim *k, ProtobufCBinaryData value, msec deadline,
