@@ -85,7 +85,7 @@ static int stored_at(struct passed_sockets *passed, enum passed_kind kind, const
     return -1;
 }
 
-static enum err url_bind(const struct url *u, int *ret_fd, struct why *why)
+static enum err url_bind(const struct url *u, bool shared, int *ret_fd, struct why *why)
 {
     if (url_is_tls(u))
         return why_set(why, ERR_INVALID, "cannot listen on %s: TLS is not supported", u->text);
@@ -94,7 +94,9 @@ static enum err url_bind(const struct url *u, int *ret_fd, struct why *why)
     int port = url_port(u);
     if (port < 0 || port > UINT16_MAX)
         return why_set(why, ERR_INVALID, "cannot listen on %s: bad port", u->text);
-    return listener_bind_tcp(url_bind_host(u), (uint16_t)port, ret_fd, why);
+    const char *host = url_bind_host(u);
+    return shared ? listener_bind_tcp_shared(host, (uint16_t)port, ret_fd, why)
+                  : listener_bind_tcp(host, (uint16_t)port, ret_fd, why);
 }
 
 /* Addresses that are not configured any more: nobody shall connect to them and wait. Before others are
@@ -131,7 +133,9 @@ static enum err open_urls(struct sockets *s, const struct config *cfg, enum pass
     forget_rest(passed, kind);
     for (size_t i = 0; i < urls->n; i++) {
         struct listen_socket *one = &s->v[kind][i];
-        enum err e = one->fd == -1 ? url_bind(&urls->items[i], &one->fd, why) : ERR_OK;
+        enum err e = ERR_OK;
+        if (one->fd == -1)
+            e = url_bind(&urls->items[i], cfg->socket_reuse_port, &one->fd, why);
         if (e != ERR_OK)
             return e;
         one->local = listener_is_local(one->fd);

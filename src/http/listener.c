@@ -28,7 +28,7 @@
 
 /* ---- binding ----------------------------------------------------------------------------- */
 
-static int listen_on(int family, const struct sockaddr *addr, socklen_t len)
+static int listen_on(int family, const struct sockaddr *addr, socklen_t len, bool shared)
 {
     int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd == -1)
@@ -36,6 +36,8 @@ static int listen_on(int family, const struct sockaddr *addr, socklen_t len)
     int one = 1;
     if (family != AF_UNIX)
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (shared)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
     if (bind(fd, addr, len) == 0 && listen(fd, BACKLOG) == 0)
         return fd;
     int saved = errno;
@@ -44,7 +46,8 @@ static int listen_on(int family, const struct sockaddr *addr, socklen_t len)
     return -1;
 }
 
-enum err listener_bind_tcp(const char *host, uint16_t port, int *ret_fd, struct why *why)
+static enum err bind_tcp(const char *host, uint16_t port, bool shared, int *ret_fd,
+                         struct why *why)
 {
     char service[8];
     snprintf(service, sizeof service, "%u", port);
@@ -61,15 +64,25 @@ enum err listener_bind_tcp(const char *host, uint16_t port, int *ret_fd, struct 
         return why_set(why, ERR_MALFORMED, "listen tcp %s:%u: %s", host, port, gai_strerror(rc));
     int fd = -1;
     for (struct addrinfo *a = list; a != NULL && fd == -1; a = a->ai_next)
-        fd = listen_on(a->ai_family, a->ai_addr, a->ai_addrlen);
+        fd = listen_on(a->ai_family, a->ai_addr, a->ai_addrlen, shared);
     int saved = errno;
     freeaddrinfo(list);
     if (fd == -1 && host[0] == '\0') /* no IPv6 here */
-        return listener_bind_tcp("0.0.0.0", port, ret_fd, why);
+        return bind_tcp("0.0.0.0", port, shared, ret_fd, why);
     if (fd == -1)
         return why_set(why, ERR_IO, "listen tcp %s:%u: bind: %s", host, port, strerror(saved));
     *ret_fd = fd;
     return ERR_OK;
+}
+
+enum err listener_bind_tcp(const char *host, uint16_t port, int *ret_fd, struct why *why)
+{
+    return bind_tcp(host, port, false, ret_fd, why);
+}
+
+enum err listener_bind_tcp_shared(const char *host, uint16_t port, int *ret_fd, struct why *why)
+{
+    return bind_tcp(host, port, true, ret_fd, why);
 }
 
 /* Remove the socket file of a program that is no more. */
@@ -94,7 +107,7 @@ enum err listener_bind_unix(const char *path, int *ret_fd, struct why *why)
         return why_set(why, ERR_MALFORMED, "listen unix %s: bad length of path", path);
     memcpy(addr.sun_path, path, n);
     unlink_stale(&addr);
-    int fd = listen_on(AF_UNIX, (const struct sockaddr *)&addr, sizeof addr);
+    int fd = listen_on(AF_UNIX, (const struct sockaddr *)&addr, sizeof addr, false);
     if (fd == -1)
         return why_set(why, ERR_IO, "listen unix %s: bind: %s", path, strerror(errno));
     *ret_fd = fd;

@@ -16,6 +16,8 @@ struct http_server;
 /* Return a listening, non-blocking, close-on-exec socket. `host` is an IP address (without
  * brackets) or "localhost"; "" means all addresses. Port 0 lets the kernel choose. */
 enum err listener_bind_tcp(const char *host, uint16_t port, int *ret_fd, struct why *why);
+/* The same, and other programs that allow it too may listen at the same address (SO_REUSEPORT). */
+enum err listener_bind_tcp_shared(const char *host, uint16_t port, int *ret_fd, struct why *why);
 /* The same for a unix socket; a socket file that nobody listens on is replaced. */
 enum err listener_bind_unix(const char *path, int *ret_fd, struct why *why);
 /* Return the port of a bound TCP socket, 0 if it has none. */

@@ -33,11 +33,17 @@ static void read_uncommented(struct buf *text)
     free(path);
 }
 
+struct template {
+    struct config *c;
+    bool seen[OPTIONS_MAX];
+};
+
 static enum err on_variable(void *arg, const char *name, const char *value, int line)
 {
     const struct option_alias *alias;
     const struct option *o = option_find_env(slice_str(name), &alias);
-    struct config *c = arg;
+    struct template *t = arg;
+    struct config *c = t->c;
     struct why why = {""};
     if (!o || alias || option_set(o, c, value, &why) != ERR_OK)
         fail_msg("line %d: %s: %s", line, name, o ? why.text : "not known");
@@ -46,7 +52,16 @@ static enum err on_variable(void *arg, const char *name, const char *value, int 
     if (strcmp(o->name, "data-dir") != 0)
         assert_string_equal(buf_cstr(&b), o->initial);
     option_fini(o, c);
+    assert_false(t->seen[o - options]);
+    t->seen[o - options] = true;
     return ERR_OK;
+}
+
+/* Old names, what does nothing, and what says where settings are, do not belong into the file. */
+static bool belongs(const struct option *o)
+{
+    return o->section != SECT_OLD && o->use != USE_NO_EFFECT && o->kind != OPT_ACTION &&
+           strcmp(o->name, "env-file") != 0 && strcmp(o->name, "config-file") != 0;
 }
 
 static void on_oddity(void *arg, enum envfile_oddity what, int line)
@@ -55,16 +70,19 @@ static void on_oddity(void *arg, enum envfile_oddity what, int line)
     fail_msg("line %d: oddity %d", line, (int)what);
 }
 
-static void the_template_shows_the_defaults(void **state)
+static void the_template_shows_all_defaults(void **state)
 {
     (void)state;
     AUTO(buf) struct buf text = BUF_INIT;
     struct why why;
-    struct config *c = xcalloc(1, sizeof(*c));
-    const struct envfile_handler h = {c, on_variable, on_oddity};
+    struct template t = {.c = xcalloc(1, sizeof(*t.c))};
+    const struct envfile_handler h = {&t, on_variable, on_oddity};
     read_uncommented(&text);
     assert_int_equal(envfile_parse(buf_slice(&text), &h, &why), ERR_OK);
-    free(c);
+    for (size_t i = 0; i < options_n; i++)
+        if (belongs(&options[i]) && !t.seen[i])
+            fail_msg("--%s is not in the template", options[i].name);
+    free(t.c);
 }
 
 static void assert_loads(const char *flag, const char *file)
@@ -97,7 +115,7 @@ static void both_files_load(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_template_shows_the_defaults),
+        cmocka_unit_test(the_template_shows_all_defaults),
         cmocka_unit_test(both_files_load),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

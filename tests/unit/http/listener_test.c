@@ -177,6 +177,19 @@ static void stale_unix_socket_is_replaced(void **state)
     rmdir(dir);
 }
 
+static void an_address_is_shared_if_both_allow_it(void **state)
+{
+    (void)state;
+    struct why why;
+    int a = -1, b = -1, c = -1;
+    assert_int_equal(listener_bind_tcp_shared("127.0.0.1", 0, &a, &why), ERR_OK);
+    uint16_t port = listener_port(a);
+    assert_int_equal(listener_bind_tcp_shared("127.0.0.1", port, &b, &why), ERR_OK);
+    assert_int_equal(listener_bind_tcp("127.0.0.1", port, &c, &why), ERR_IO);
+    close(a);
+    close(b);
+}
+
 static void an_address_is_told_from_its_socket(void **state)
 {
     (void)state;
@@ -221,6 +234,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_address_is_told_from_its_socket),
+        cmocka_unit_test(an_address_is_shared_if_both_allow_it),
         cmocka_unit_test(connections_are_dealt_out_in_turn),
         cmocka_unit_test(accepting_pauses_without_descriptors),
         cmocka_unit_test(bind_errors_are_told),
