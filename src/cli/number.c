@@ -193,6 +193,6 @@ void number_add_bytes(struct buf *b, uint64_t bytes)
         unit++;
         v = (double)bytes / step;
     }
-    v = floor(v * 10 + 0.5) / 10;
+    v = (double)(int64_t)(v * 10 + 0.5) / 10;
     buf_addf(b, v < 10 ? "%.1f %s" : "%.0f %s", v, units[unit]);
 }

@@ -2,10 +2,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cli/quote.h"
 
-#include <errno.h>
-#include <math.h>
-#include <stdlib.h>
-#include <strings.h>
 
 
 #include "base/duration.h"

@@ -5,7 +5,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "etcdctl/load.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
@@ -73,17 +72,27 @@ static void count_time(struct load *l, nsec took)
     l->took[l->n_took++] = (double)took / (double)NSEC_S;
 }
 
+/* By Newton. The mathematical library would cost every command a third of a megabyte of memory. */
+static double square_root(double v)
+{
+    double r = v > 1 ? v : 1;
+    for (int i = 0; i < 64; i++)
+        r = (r + v / r) / 2;
+    return r;
+}
+
 static void sum_up(struct load *l)
 {
     struct load_stats *s = l->stats;
     double total = 0, squares = 0, n = (double)l->n_took;
     for (size_t i = 0; i < l->n_took; i++) {
         total += l->took[i];
-        s->slowest = fmax(s->slowest, l->took[i]);
+        if (l->took[i] > s->slowest)
+            s->slowest = l->took[i];
     }
     for (size_t i = 0; i < l->n_took; i++)
         squares += (l->took[i] - total / n) * (l->took[i] - total / n);
-    s->stddev = l->n_took ? sqrt(squares / n) : 0;
+    s->stddev = l->n_took ? square_root(squares / n) : 0;
     s->rate = n / ((double)(now() - l->began) / (double)NSEC_S);
 }
 

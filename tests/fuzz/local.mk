@@ -104,3 +104,9 @@ tests_fuzz_snap_fuzz_SOURCES = tests/fuzz/snap_fuzz.c
 tests_fuzz_snap_fuzz_CPPFLAGS = $(FUZZ_CPPFLAGS)
 tests_fuzz_snap_fuzz_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_snap_fuzz_LDADD = $(LIB_UPSTREAM) $(LIB_MEMBERSHIP) $(LIB_STORAGE) $(LIB_BASE)
+
+noinst_PROGRAMS += tests/fuzz/txn_line_fuzz
+tests_fuzz_txn_line_fuzz_SOURCES = tests/fuzz/txn_line_fuzz.c src/etcdctl/compare.c src/etcdctl/words.c
+tests_fuzz_txn_line_fuzz_CPPFLAGS = $(FUZZ_CPPFLAGS)
+tests_fuzz_txn_line_fuzz_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_txn_line_fuzz_LDADD = $(LIB_CLI) $(LIB_PB) $(LIB_BASE)
