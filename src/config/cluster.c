@@ -140,7 +140,7 @@ static bool members_share_url(const struct config *c)
     return twin;
 }
 
-enum err config_check_bootstrap(const struct config *c, struct why *why)
+enum err config_check_members(const struct config *c, struct why *why)
 {
     if (c->n_members == 0)
         return why_set(why, ERR_INVALID, "initial cluster unset and no discovery endpoints found");
@@ -149,15 +149,19 @@ enum err config_check_bootstrap(const struct config *c, struct why *why)
         return why_set(why, ERR_INVALID,
                        "couldn't find local name \"%.256s\" in the initial cluster configuration",
                        c->name);
-    enum err e = members_check_supported(c, why);
-    if (e == ERR_OK && strcmp(c->initial_cluster_state, "existing") == 0 && c->n_members == 1)
+    if (strcmp(c->initial_cluster_state, "existing") == 0 && c->n_members == 1)
         return why_set(why, ERR_INVALID,
                        "--initial-cluster-state=existing needs the other members in "
                        "--initial-cluster, as \"etcdctl member add\" prints it");
-    if (e == ERR_OK)
-        e = check_advertised(c, self, why);
+    enum err e = check_advertised(c, self, why);
     if (e == ERR_OK && members_share_url(c))
         return why_set(why, ERR_INVALID, "initial cluster %s has duplicate url",
                        c->initial_cluster);
     return e;
+}
+
+enum err config_check_bootstrap(const struct config *c, struct why *why)
+{
+    enum err e = config_check_members(c, why);
+    return e == ERR_OK ? members_check_supported(c, why) : e;
 }

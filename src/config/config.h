@@ -263,6 +263,10 @@ const struct config_member *config_self(const struct config *c);
  * twice. Fail with ERR_INVALID. */
 MUST_USE enum err config_check_bootstrap(const struct config *c, struct why *why);
 
+/* The same for whoever only writes the members down: whether this build can talk to them is not
+ * asked. */
+MUST_USE enum err config_check_members(const struct config *c, struct why *why);
+
 /* Append the text of --help, of the usage after a wrong flag, or each effective value of `c`. */
 void config_add_help(struct buf *b);
 void config_add_usage(struct buf *b);

@@ -71,7 +71,7 @@ enum err founders_read(const struct founders_options *o, struct founders *ret, s
     if (e == ERR_OK)
         e = cluster_parse(o->initial_cluster, &c.members, &c.n_members, why);
     if (e == ERR_OK)
-        e = config_check_bootstrap(&c, why);
+        e = config_check_members(&c, why);
     if (e == ERR_OK)
         fill(&c, ret);
     if (e == ERR_OK)
