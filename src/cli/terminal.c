@@ -2,8 +2,9 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cli/terminal.h"
 
+#include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <termios.h>
 #include <time.h>
@@ -44,45 +45,70 @@ bool terminal_read_all(int fd, struct buf *b)
 
 /* ---- secrets ------------------------------------------------------------------------------- */
 
-/* One byte after the other, so that nothing behind the line is taken. */
-static char *read_secret(int fd)
+/* What the terminal was like before its echo went; for the handler. */
+static struct termios loud;
+
+static void on_signal(int number)
+{
+    tcsetattr(STDIN_FILENO, TCSANOW, &loud);
+    raise(number); /* its action is the default again: SA_RESETHAND */
+}
+
+static const int fatal[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+static struct sigaction before[sizeof fatal / sizeof *fatal];
+
+/* Whatever ends the program before echo_on() gives the echo back. False: it is no terminal. */
+static bool echo_off(void)
+{
+    if (tcgetattr(STDIN_FILENO, &loud) != 0)
+        return false;
+    struct sigaction sa = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    sigemptyset(&sa.sa_mask);
+    for (size_t i = 0; i < ARRAY_LEN(fatal); i++)
+        sigaction(fatal[i], &sa, &before[i]);
+    struct termios quiet = loud;
+    quiet.c_lflag &= ~(tcflag_t)ECHO;
+    tcsetattr(STDIN_FILENO, TCSADRAIN, &quiet);
+    return true;
+}
+
+static void echo_on(void)
+{
+    tcsetattr(STDIN_FILENO, TCSADRAIN, &loud);
+    for (size_t i = 0; i < ARRAY_LEN(fatal); i++)
+        sigaction(fatal[i], &before[i], NULL);
+}
+
+/* One byte after the other, so that nothing behind the line is taken. Blanks around it are not part
+ * of it. */
+static char *read_secret(void)
 {
     AUTO(buf) struct buf line = BUF_INIT;
     uint8_t c;
     ssize_t n;
-    while ((n = read(fd, &c, 1)) == 1 && c != '\n') {
+    while ((n = read(STDIN_FILENO, &c, 1)) == 1 && c != '\n') {
         if (line.n >= TERMINAL_LINE_MAX)
             return NULL;
-        buf_add_byte(&line, c);
+        if (line.n > 0 || !isspace(c))
+            buf_add_byte(&line, c);
     }
     if (n != 1 && line.n == 0)
         return NULL;
-    if (line.n && line.p[line.n - 1] == '\r')
+    while (line.n && isspace(line.p[line.n - 1]))
         line.n--;
     return buf_take_cstr(&line);
 }
 
 char *terminal_ask_secret(const char *prompt)
 {
-    fflush(stdout);
-    int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
-    int fd = tty >= 0 ? tty : STDIN_FILENO;
-    struct termios old;
-    bool echo = tcgetattr(fd, &old) == 0;
+    bool quiet = echo_off(); /* before the prompt: who answers at once is not seen either */
     fputs(prompt, stdout);
     fflush(stdout);
-    if (echo) {
-        struct termios quiet = old;
-        quiet.c_lflag &= ~(tcflag_t)ECHO;
-        tcsetattr(fd, TCSAFLUSH, &quiet);
-    }
-    char *secret = read_secret(fd);
-    if (echo) {
-        tcsetattr(fd, TCSAFLUSH, &old);
+    char *secret = read_secret();
+    if (quiet)
+        echo_on();
+    if (secret)
         fputc('\n', stdout);
-    }
-    if (tty >= 0)
-        close(tty);
     return secret;
 }
 

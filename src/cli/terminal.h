@@ -13,8 +13,8 @@ enum {
     TERMINAL_INPUT_MAX = 1 << 30,     /* bytes that are read of standard input as one value */
 };
 
-/* Print `prompt` and read a line without echo from the terminal, or from standard input if there
- * is none. Return it owned, without its newline, or NULL at the end of the input. */
+/* Print `prompt` and read a line of standard input, without echo if that is a terminal. Return it
+ * owned, without blanks around it, or NULL at the end of the input. */
 char *terminal_ask_secret(const char *prompt);
 
 /* Append the next line of `in` with its newline. False at its end (nothing appended), or if the line is

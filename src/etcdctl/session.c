@@ -137,7 +137,7 @@ static int set_user(struct session_config *c)
         c->user = xstrdup(globals.user);
         c->password = terminal_ask_secret("Password: ");
         if (!c->password)
-            return cli_fail(CLI_ERROR, "EOF");
+            return cli_fail(CLI_ERROR, "failed during password entry: EOF");
     }
     c->client.user = c->user;
     c->client.password = c->password;
