@@ -6,7 +6,8 @@ static int print_message(struct printer *p, const ProtobufCMessage *m)
 {
     AUTO(buf) struct buf b = BUF_INIT;
     b.n = protobuf_c_message_pack(m, buf_reserve(&b, protobuf_c_message_get_packed_size(m)));
-    fwrite(b.p, 1, b.n, p->out);
+    if (b.n)
+        fwrite(b.p, 1, b.n, p->out);
     return CLI_OK;
 }
 
