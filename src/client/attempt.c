@@ -65,6 +65,8 @@ void attempt_go(struct attempt *a)
     if (e == NULL) {
         if (list_is_empty(&a->link))
             list_add_tail(&c->waiting, &a->link);
+        if (endpoints_are_down(c, a->at))
+            attempts_give_up(c);
         return;
     }
     list_unlink(&a->link);
@@ -135,6 +137,32 @@ void attempts_fail(struct etcd_client *c, const struct etcd_error *error)
     }
 }
 
+static void on_give_up(struct loop_task *t)
+{
+    struct etcd_client *c = CONTAINER_OF(t, struct etcd_client, give_up);
+    struct etcd_error error;
+    struct list all;
+    error_set(&error, ETCD_UNAVAILABLE,
+              "rpc error: code = Unavailable desc = connection error: desc = \"transport: Error "
+              "while dialing: %s\"", c->trouble.text);
+    list_init(&all);
+    list_splice_tail(&all, &c->waiting);
+    while (!list_is_empty(&all)) {
+        struct attempt *a = LIST_ENTRY(all.next, struct attempt, link);
+        list_unlink(&a->link);
+        if (endpoints_are_down(c, a->at))
+            a->ended(a, NULL, &error);
+        else
+            list_add_tail(&c->waiting, &a->link);
+    }
+}
+
+void attempts_give_up(struct etcd_client *c)
+{
+    if (c->cfg.fail_fast)
+        loop_task_add(c->loop, &c->give_up);
+}
+
 static void on_pause_over(struct deadline *d)
 {
     attempt_go(CONTAINER_OF(d, struct attempt, pause));
@@ -143,10 +171,12 @@ static void on_pause_over(struct deadline *d)
 void attempts_init(struct etcd_client *c)
 {
     list_init(&c->waiting);
+    loop_task_init(&c->give_up, on_give_up);
     deadlines_init(&c->pauses, c->loop, on_pause_over);
 }
 
 void attempts_fini(struct etcd_client *c)
 {
+    loop_task_cancel(&c->give_up);
     deadlines_fini(&c->pauses);
 }

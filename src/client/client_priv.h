@@ -68,6 +68,9 @@ void endpoints_connect(struct etcd_client *c);
 struct endpoint *endpoint_pick(struct etcd_client *c, size_t at);
 /* An attempt that ran there is over. */
 void endpoint_release(struct endpoint *e);
+/* True if the last try to connect to `at`, or (SIZE_MAX) to each endpoint, failed, and that is
+ * reason enough to give up (fail_fast). */
+bool endpoints_are_down(const struct etcd_client *c, size_t at);
 
 /* ---- attempts ---------------------------------------------------------------------------- */
 
@@ -109,6 +112,8 @@ bool attempt_is_worth_another(struct attempt *a, const struct grpc_status *st,
 void attempt_stop(struct attempt *a);
 /* Try all that wait. */
 void attempts_go(struct etcd_client *c);
+/* No endpoint can be dialled: end those that wait for one, at the end of the round. */
+void attempts_give_up(struct etcd_client *c);
 /* A token could not be got: end those that wait for it. */
 void attempts_fail(struct etcd_client *c, const struct etcd_error *error);
 
@@ -238,6 +243,8 @@ struct etcd_client {
     struct loop_task reap; /* frees what is retired */
 
     struct list waiting; /* attempt.link */
+    struct loop_task give_up;
+    struct why trouble; /* of the last endpoint that could not be dialled */
     struct token token;
     struct deadlines deadlines, pauses;
     struct list calls, pool; /* etcd_pending.link */

@@ -116,6 +116,8 @@ static void on_lost(struct endpoint *e, const struct why *why)
     if (e->failures < 100)
         e->failures++;
     loop_timer_set(&e->again, pause_ms(e));
+    e->client->trouble = *why;
+    attempts_give_up(e->client);
 }
 
 static void on_changed(struct h2_client *h2, void *arg, enum h2_client_state state,
@@ -206,6 +208,18 @@ struct endpoint *endpoint_pick(struct etcd_client *c, size_t at)
             return e;
     }
     return NULL;
+}
+
+bool endpoints_are_down(const struct etcd_client *c, size_t at)
+{
+    if (!c->cfg.fail_fast)
+        return false;
+    if (at != SIZE_MAX)
+        return at < c->n_endpoints && c->endpoints[at]->failures > 0;
+    for (size_t i = 0; i < c->n_endpoints; i++)
+        if (c->endpoints[i]->failures == 0)
+            return false;
+    return true;
 }
 
 /* ---- the set ----------------------------------------------------------------------------- */

@@ -93,6 +93,7 @@ struct etcd_client_config {
     int64_t keepalive_timeout_ms;  /* and give it up after [6,000] */
     uint32_t send_max, recv_max;   /* bytes of one message [2 MiB, 2 GiB - 1] */
     bool require_leader;           /* streams end when their endpoint has no leader */
+    bool fail_fast; /* calls and streams fail when no endpoint can be dialled, and do not wait */
 
     /* Lines for a log of what the client does (a connection made or lost, a call sent again).
      * NULL: none. `text` has no newline. */

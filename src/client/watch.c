@@ -405,7 +405,8 @@ static void on_done(void *arg, const struct etcd_error *e)
     client_debug(wr->client, "watch: %s", e->code == ETCD_OK ? "the server ended it" : e->text);
     wr->busy++;
     stream_lost(wr);
-    if (error_is_final(&copy) || error_is(&copy, ERR_NO_LEADER)) {
+    if (error_is_final(&copy) || error_is(&copy, ERR_NO_LEADER) ||
+        endpoints_are_down(wr->client, SIZE_MAX)) {
         struct etcd_watch *w;
         mark_all(&wr->queue);
         while ((w = next_marked(&wr->queue)) != NULL)
