@@ -25,6 +25,7 @@ static const char *const level_names[] = {"debug", "info", "warn", "error", "pan
 static _Atomic int min_level = LOG_INFO_;
 static _Atomic int format = LOG_FORMAT_JSON;
 static int outputs[OUTPUTS_MAX] = {STDERR_FILENO};
+static char *output_paths[OUTPUTS_MAX]; /* of those that are files; else NULL */
 static size_t outputs_n = 1;
 static bool (*journal)(const struct log_record *r);
 static bool journal_is_default;
@@ -106,12 +107,34 @@ enum err log_set_outputs(const char *const *names, size_t n, struct why *why)
         }
         fds[fds_n++] = fd;
     }
-    for (size_t i = 0; i < outputs_n; i++)
+    for (size_t i = 0; i < outputs_n; i++) {
         if (outputs[i] > STDERR_FILENO)
             close(outputs[i]);
+        free(output_paths[i]);
+        output_paths[i] = NULL;
+    }
     memcpy(outputs, fds, sizeof fds[0] * fds_n);
     outputs_n = fds_n;
+    for (size_t i = 0; i < fds_n; i++)
+        if (fds[i] > STDERR_FILENO)
+            output_paths[i] = xstrdup(names[i]);
     return ERR_OK;
+}
+
+/* The number of the descriptor stays, so that a record which is being written has a place to go. */
+enum err log_reopen(struct why *why)
+{
+    enum err e = ERR_OK;
+    for (size_t i = 0; i < outputs_n; i++) {
+        if (output_paths[i] == NULL)
+            continue;
+        int fd = output_open(output_paths[i]);
+        if (fd == -1 || dup3(fd, outputs[i], O_CLOEXEC) == -1)
+            e = why_set(why, ERR_IO, "open log output '%s': %s", output_paths[i], strerror(errno));
+        if (fd != -1)
+            close(fd);
+    }
+    return e;
 }
 
 static void add_time(struct buf *b)

@@ -79,6 +79,10 @@ void log_set_journal(bool (*sink)(const struct log_record *r), bool is_default);
  * before other threads start. */
 enum err log_set_outputs(const char *const *outputs, size_t n, struct why *why);
 
+/* Open the outputs that are paths anew, under their names of now: somebody has moved the files away. One
+ * that cannot be opened stays as it was; `why` then names it. May be called at any time, by one thread. */
+enum err log_reopen(struct why *why);
+
 /* Append the value of a field as JSON. */
 void log_add_value(struct buf *b, const struct log_field *f);
 

@@ -57,11 +57,20 @@ static void on_difference(void *arg, const struct config_difference *d)
     }
 }
 
+/* Whoever rotates log files moves them away and reloads. */
+static void reopen_log(void)
+{
+    struct why why;
+    if (log_reopen(&why) != ERR_OK)
+        log_error("a log file could not be opened anew", LOG_STR("error", why.text));
+}
+
 void configs_reload(struct configs *c, struct server *s, struct api *a)
 {
     struct config *fresh = NULL;
     struct config_outcome out = {0};
     struct tally tally = {0};
+    reopen_log();
     if (config_load(&c->input, &fresh, &out) != CONFIG_RUN) {
         log_error("the configuration was not read again; nothing has changed",
                   LOG_MESSAGE(MSG_RELOAD_FAILED), LOG_STR("error", out.error));

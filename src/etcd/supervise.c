@@ -28,9 +28,6 @@ enum {
 void supervise_progress(struct supervision *v, const char *doing, uint64_t done)
 {
     msec now = clock_now_ms(), before = v->progress_at;
-    if ((int64_t)done <= v->progress && before != 0 && now - before < PERIOD_MS)
-        return;
-    v->progress = (int64_t)done;
     if (now - before < PERIOD_MS || !atomic_compare_exchange_strong(&v->progress_at, &before, now))
         return;
     char text[STATUS_MAX];

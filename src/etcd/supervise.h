@@ -25,8 +25,7 @@ struct supervision {
     struct api *api; /* NULL: not yet */
     const struct sockets *sockets;
     _Atomic bool joined;     /* the member says that it is part of its cluster */
-    _Atomic msec progress_at; /* starting came further; also rate-limits what is said of it */
-    _Atomic int64_t progress; /* how far */
+    _Atomic msec progress_at; /* when it was last said that starting came further */
     bool ready_said;
     bool trouble_said; /* of the watchdog */
     struct watchdog watchdog;

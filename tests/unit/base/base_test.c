@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/crc32c.h"
@@ -229,6 +230,38 @@ static void log_holds_floods_back(void **state)
     assert_in_range(lines, LOG_BURST + 2, 2 * LOG_BURST + 4);
 }
 
+static void log_files_can_be_moved_away(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/etcd-log-XXXXXX", moved[64];
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    snprintf(moved, sizeof moved, "%s.1", path);
+    const char *out[] = {path}, *err[] = {"stderr"};
+    struct why why;
+    struct stat st;
+    assert_int_equal(log_set_outputs(out, 1, &why), ERR_OK);
+    log_info("before");
+    assert_int_equal(rename(path, moved), 0);
+    log_info("still to the old one");
+    assert_int_equal(stat(path, &st), -1);
+    assert_int_equal(log_reopen(&why), ERR_OK);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_size, 0);
+    log_info("to the new one");
+    assert_int_equal(stat(path, &st), 0);
+    assert_true(st.st_size > 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(log_reopen(&why), ERR_IO);
+    log_info("is not lost, and does no harm");
+    assert_int_equal(log_set_outputs(err, 1, &why), ERR_OK);
+    assert_int_equal(log_reopen(&why), ERR_OK); /* nothing to do */
+    close(fd);
+    rmdir(path);
+    unlink(moved);
+}
+
 static size_t journal_records;
 static enum message journal_message;
 
@@ -293,6 +326,7 @@ int main(void)
         cmocka_unit_test(every_error_has_a_text_and_a_code),
         cmocka_unit_test(log_writes_json_lines),
         cmocka_unit_test(log_writes_text_lines),
+        cmocka_unit_test(log_files_can_be_moved_away),
         cmocka_unit_test(log_holds_floods_back),
         cmocka_unit_test(log_gives_records_to_the_journal),
         cmocka_unit_test(message_ids_differ),
