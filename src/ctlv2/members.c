@@ -117,8 +117,13 @@ static void add_peer_urls(const struct url_list *urls, struct buf *body)
 static bool peer_urls_json(const char *text, bool list, struct buf *body, struct trouble *t)
 {
     struct url_list urls = {0};
+    struct uri uri = {0};
     struct why why;
-    enum err e = list ? url_list_parse(text, false, &urls, &why)
+    enum err e = uri_parse(text, &uri, &why);
+    uri_fini(&uri);
+    if (e != ERR_OK)
+        return trouble_set(t, "%s", why.text);
+    e = list ? url_list_parse(text, false, &urls, &why)
                       : url_list_add(&urls, slice_str(text), &why);
     if (e == ERR_OK)
         add_peer_urls(&urls, body);

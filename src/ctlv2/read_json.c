@@ -8,6 +8,8 @@
 
 #include "base/json_text.h"
 
+enum { WIDE_DIGITS = 19 }; /* a number of so many is a string by json_quote_wide_integers() */
+
 json_t *read_json(struct slice text)
 {
     AUTO(buf) struct buf quoted = BUF_INIT;
@@ -112,7 +114,7 @@ bool read_uint(const json_t *object, const char *name, uint64_t *ret)
         return json_integer_value(v) >= 0;
     }
     const char *digits = json_string_value(v);
-    if (digits == NULL || digits[0] < '1' || digits[0] > '9')
+    if (digits == NULL || strlen(digits) < WIDE_DIGITS || digits[0] < '1' || digits[0] > '9')
         return false;
     char *end;
     errno = 0;
