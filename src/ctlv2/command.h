@@ -36,6 +36,8 @@ extern const struct command v2_commands[]; /* ended by a nameless one */
 extern const struct option_spec v2_globals[];
 extern const size_t v2_global_n;
 
+/* backup.c */
+int run_backup(const struct context *c);
 /* keys.c */
 int run_get(const struct context *c);
 int run_ls(const struct context *c);

@@ -7,6 +7,13 @@
         "ttl", .type = OPTION_INT, .usage = "key time-to-live in seconds", .def = "0"              \
     }
 
+static const struct option_spec backup_options[] = {
+    {"data-dir", NULL, OPTION_STRING, "Path to the etcd data dir", NULL},
+    {"wal-dir", NULL, OPTION_STRING, "Path to the etcd wal dir", NULL},
+    {"backup-dir", NULL, OPTION_STRING, "Path to the backup dir", NULL},
+    {"backup-wal-dir", NULL, OPTION_STRING, "Path to the backup wal dir", NULL},
+    {"with-v3", NULL, OPTION_BOOL, "Backup v3 backend data", NULL},
+};
 static const struct option_spec health_options[] = {
     {"forever", "f", OPTION_BOOL, "forever check the health every 10 second until CTRL+C", NULL},
 };
@@ -112,6 +119,7 @@ static const char set_description[] = "Set sets the value of a key.\n"
                                       "   $ set -- <key> <value>";
 
 const struct command v2_commands[] = {
+    {"backup", "backup an etcd directory", " ", OPTIONS(backup_options), .run = run_backup},
     {"cluster-health", "check the health of the etcd cluster", " ", OPTIONS(health_options),
      .run = run_cluster_health},
     {"mk", "make a new key with a given value", "<key> <value>", OPTIONS(mk_options),

@@ -101,7 +101,7 @@ static int print_value(const struct context *c, const struct reply *r)
 {
     if (!r->node.dir)
         return print_reply(c, r);
-    fwrite(r->node.key.p, 1, r->node.key.n, stderr);
+    print_bytes(stderr, &r->node.key);
     fprintf(stderr, ": is a directory\n");
     return EXIT_BAD_ARGS;
 }

@@ -124,7 +124,7 @@ static bool peer_urls_json(const char *text, bool list, struct buf *body, struct
     if (e != ERR_OK)
         return trouble_set(t, "%s", why.text);
     e = list ? url_list_parse(text, false, &urls, &why)
-                      : url_list_add(&urls, slice_str(text), &why);
+             : url_list_add(&urls, slice_str(text), &why);
     if (e == ERR_OK)
         add_peer_urls(&urls, body);
     url_list_fini(&urls);

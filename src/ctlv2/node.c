@@ -133,7 +133,7 @@ bool reply_read(const struct answer *a, struct reply *ret_reply, struct trouble 
 static void print_line(const char *name, const struct buf *b)
 {
     fputs(name, stdout);
-    fwrite(b->p, 1, b->n, stdout);
+    print_bytes(stdout, b);
     putchar('\n');
 }
 
@@ -214,7 +214,7 @@ void reply_print(const struct reply *r, const char *format)
 
 static void node_print_paths(const struct node *n, bool slashes)
 {
-    fwrite(n->key.p, 1, n->key.n, stdout);
+    print_bytes(stdout, &n->key);
     fputs(n->dir && slashes ? "/\n" : "\n", stdout);
     for (size_t i = 0; i < n->node_n; i++)
         node_print_paths(&n->nodes[i], slashes);

@@ -49,6 +49,6 @@ int print_name_list(struct slice body, const char *list, const char *field)
         rest_fail_json(body, &t);
         return trouble_fail_plain(&t);
     }
-    fwrite(out.p, 1, out.n, stdout);
+    print_bytes(stdout, &out);
     return 0;
 }

@@ -2,8 +2,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "ctlv2/trouble.h"
 
-#include <stdio.h>
-
 #include "ctlv2/command.h"
 
 void trouble_fini(struct trouble *t)
@@ -23,10 +21,16 @@ bool trouble_set(struct trouble *t, const char *fmt, ...)
     return false;
 }
 
+void print_bytes(FILE *f, const struct buf *b)
+{
+    if (b->n != 0)
+        fwrite(b->p, 1, b->n, f);
+}
+
 static void print_error(struct buf *b)
 {
     fflush(stdout);
-    fwrite(b->p, 1, b->n, stderr);
+    print_bytes(stderr, b);
     fputc('\n', stderr);
 }
 

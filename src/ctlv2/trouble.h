@@ -3,6 +3,8 @@
 #ifndef CTLV2_TROUBLE_H
 #define CTLV2_TROUBLE_H
 
+#include <stdio.h>
+
 #include "base/mem.h"
 
 enum trouble_kind {
@@ -32,6 +34,9 @@ static inline void trouble_auto(struct trouble *t)
 
 /* Set the text in place of any before. Return false, for `return trouble_set(...)`. */
 bool trouble_set(struct trouble *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* Print the bytes, whatever they are. */
+void print_bytes(FILE *f, const struct buf *b);
 
 /* Print "Error:  TEXT", with the details, to stderr. Return `status`. */
 int trouble_fail(struct trouble *t, int status);

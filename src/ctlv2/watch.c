@@ -72,7 +72,7 @@ static bool print_event(const struct context *c, struct watch *w, int *ret_statu
         return true;
     if (w->recursive) {
         printf("[%s] ", buf_cstr(&r.action));
-        fwrite(r.node.key.p, 1, r.node.key.n, stdout);
+        print_bytes(stdout, &r.node.key);
         putchar('\n');
     }
     reply_print(&r, args_text(c->globals, "output"));

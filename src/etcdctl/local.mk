@@ -55,5 +55,5 @@ etcdctl_SOURCES = \
 	src/etcdctl/watch.c \
 	src/etcdctl/watch_exec.c src/etcdctl/watch_exec.h \
 	src/etcdctl/words.c src/etcdctl/words.h
-etcdctl_LDADD = $(LIB_CTLV2) $(LIB_DISCOVER) $(LIB_CLI) $(LIB_CLIENT) $(LIB_GRPC) $(LIB_HTTP) $(LIB_TLS) $(LIB_LOOP) $(LIB_CONFIG) \
+etcdctl_LDADD = $(LIB_CTLV2) $(LIB_DISCOVER) $(LIB_UPSTREAM) $(LIB_MEMBERSHIP) $(LIB_STORAGE) $(LIB_CLI) $(LIB_CLIENT) $(LIB_GRPC) $(LIB_HTTP) $(LIB_TLS) $(LIB_LOOP) $(LIB_CONFIG) \
 	$(LIB_PB) $(LIB_BASE) $(OPENSSL_LIBS) $(JANSSON_LIBS) -lresolv
