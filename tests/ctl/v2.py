@@ -1,18 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""The v2 commands of etcdctl beside those of the distribution's 3.4.
-
-Each table below is run twice, with ours and with the distribution's etcdctl, each time against a fresh
-distribution's etcd on the same ports. What both print and end with must be the same to the byte, but
-for what `same_but_for` names. Row ids are those of the feature list.
+"""The v2 commands of etcdctl beside those of the distribution's 3.4. Row ids are those of the feature
+list.
 """
 import contextlib
 import http.client
-import http.server
 import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,99 +18,11 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "wire"))
+import beside  # noqa: E402
 import harness  # noqa: E402
+from beside import (E, LIMIT_S, THEIRS, Ctl, both, compare, compare_table,  # noqa: E402
+                    environment, fresh_server, ours_path, plain)
 from harness import Server, Skip, equal, free_ports  # noqa: E402
-
-THEIRS = "/usr/bin/etcdctl"
-LIMIT_S = 20
-E = "{E}"  # the server's URL, in a table
-
-
-def ours_path():
-    if os.environ.get("ETCDCTL"):
-        return os.environ["ETCDCTL"]
-    beside = pathlib.Path(harness.server_path()).with_name("etcdctl")
-    if not beside.exists():
-        sys.exit("no etcdctl to test: build one, or name it in $ETCDCTL")
-    return str(beside)
-
-
-def environment(**more):
-    env = dict(os.environ, ETCDCTL_API="2", **more)
-    env.setdefault("ASAN_OPTIONS", "detect_leaks=1:exitcode=99")
-    env.setdefault("UBSAN_OPTIONS", "halt_on_error=1:exitcode=99")
-    return env
-
-
-class Ctl:
-    """One of the two programs, and the server that it talks to."""
-
-    def __init__(self, path, url):
-        self.path, self.url = path, url
-
-    def command(self, line):
-        args = line if isinstance(line, list) else line.split(" ")
-        args = [a.replace(E, self.url) for a in args]
-        named = any(a.startswith(("--endpoint", "--peers", "-C", "-D")) for a in args)
-        return [self.path] + ([] if named else ["--endpoints", self.url]) + args
-
-    def run(self, line, stdin=b"", env=None):
-        done = subprocess.run(self.command(line), input=stdin, capture_output=True,
-                              timeout=LIMIT_S, env=environment(**(env or {})))
-        return done.returncode, done.stdout.decode("utf-8", "replace"), \
-            done.stderr.decode("utf-8", "replace")
-
-    def watch(self, line, stderr=subprocess.DEVNULL):
-        return subprocess.Popen(self.command(line), stdin=subprocess.DEVNULL, env=environment(),
-                                stdout=subprocess.PIPE, stderr=stderr, bufsize=0)
-
-
-def plain(result):
-    """An answer without what may differ: version, time, the distribution's noise."""
-    status, out, err = result
-    out = re.sub(r"(VERSION:\n   |etcdctl version: )\S+", r"\1X", out)
-    out = re.sub(r'"expiration":"[^"]*","ttl":\d+', '"expiration":"T","ttl":N', out)
-    # A new member's ID is made from the time, and lists are in the order of IDs.
-    out, err = (re.sub(r"\b[0-9a-f]{15,16}\b", "ID", t) for t in (out, err))
-    out = re.sub(r'(ETCD_INITIAL_CLUSTER)="(.*)"',
-                 lambda m: m[1] + "=" + ",".join(sorted(m[2].split(","))), out)
-    if "ID[unstarted]" in out or "member ID is" in out:
-        out = "\n".join(sorted(out.split("\n")))
-    # A prompt for a password runs stty there, which complains where there is no terminal.
-    err = re.sub(r"stty: [^\n]*\n", "", err)
-    # Go names the name server that it asked; getaddrinfo() does not tell.
-    out, err = (re.sub(r"(dial tcp: lookup \S+) on \S+:53", r"\1", t) for t in (out, err))
-    return status, out, err
-
-
-def fresh_server(ports):
-    server = Server(binary=harness.UPSTREAM, args=["--enable-v2=true"])
-    server.client_port, server.peer_port = ports
-    return server
-
-
-def both(play):
-    """Call `play(ctl)` for either program with a fresh server; return what each call returned."""
-    ports = free_ports(2)
-    results = []
-    for path in (THEIRS, ours_path()):
-        with fresh_server(ports) as server:
-            results.append(play(Ctl(path, server.url)))
-    return results
-
-
-def compare(lines, theirs, ours):
-    wrong = [f"{line!r}:\n  theirs {a!r}\n  ours   {b!r}"
-             for line, a, b in zip(lines, theirs, ours) if a != b]
-    if wrong:
-        raise AssertionError(f"{len(wrong)} of {len(lines)} differ\n" + "\n".join(wrong[:20]))
-
-
-def compare_table(lines):
-    lines = [x for x in lines.split("\n") if x] if isinstance(lines, str) else lines
-    theirs, ours = both(lambda ctl: [plain(ctl.run(line)) for line in lines])
-    compare(lines, theirs, ours)
-
 
 # ---- tables ---------------------------------------------------------------------------------------
 
@@ -514,7 +423,7 @@ def variables():
     def play(ctl):
         results = []
         for env, line in table:
-            env = {k: v.replace(E) for k, v in env.items()}
+            env = {k: v.replace(E, ctl.url) for k, v in env.items()}
             done = subprocess.run([ctl.path] + line.split(), capture_output=True,
                                   timeout=LIMIT_S, env=environment(**env), input=b"secret\n")
             results.append(plain((done.returncode, done.stdout.decode(), done.stderr.decode())))
@@ -698,179 +607,58 @@ def unhealthy():
     compare(["add", "health", "list", "set", "mk", "get"], theirs, ours)
 
 
-# ---- servers that are none ------------------------------------------------------------------------
-
-class Liar(http.server.BaseHTTPRequestHandler):
-    """Answers what the test says, to every request."""
-
-    protocol_version = "HTTP/1.1"
-    status, headers_, body = 200, {}, b""
-    endless = False
-
-    def answer(self):
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.send_response(self.status)
-        for name, value in self.headers_.items():
-            self.send_header(name, value)
-        if self.endless:
-            self.send_header("Transfer-Encoding", "chunked")
-            self.end_headers()
-            piece = b"10000\r\n" + b" " * 65536 + b"\r\n"
-            try:
-                while True:
-                    self.wfile.write(piece)
-            except OSError:
-                self.close_connection = True
-            return
-        self.send_header("Content-Length", str(len(self.body)))
-        self.end_headers()
-        self.wfile.write(self.body)
-
-    do_GET = do_PUT = do_POST = do_DELETE = answer
-
-    def log_message(self, *_):
-        pass
+BACKUP = ["backup", "backup --data-dir /nosuch", "backup --data-dir {D} --backup-dir {T}",
+          "backup --data-dir {D} --backup-dir {T}",
+          "backup --data-dir {D} --backup-dir {T}3 --with-v3",
+          "backup --data-dir {D} --wal-dir /nosuch --backup-dir {T}4",
+          "backup --data-dir {D} --backup-dir {T}5 --backup-wal-dir {T}/member/wal",
+          "backup --data-dir {D} --backup-dir {T}6 --backup-wal-dir {T}6wal"]
 
 
-class Lies:
-    def __init__(self, status=200, body=b"", headers=None, endless=False):
-        kind = type("Lie", (Liar,), {"status": status, "body": body, "headers_": headers or {},
-                                     "endless": endless})
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), kind)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
-
-
-NODE = b'{"action":"get","node":{"key":"/x","value":"v","modifiedIndex":%s,"createdIndex":1}}'
-GARBAGE = [
-    (200, b""), (200, b"{"), (200, b"garbage"), (200, b"{}x"), (404, b""), (404, b"<html>"),
-    (200, NODE % b"-1"), (200, NODE % b"1e3"), (200, NODE % b"1.5"), (200, NODE % b'"1"'),
-    (200, NODE % b"18446744073709551615"), (200, NODE % b"18446744073709551616"),
-    (200, b'{"action":1,"node":{}}'), (200, b'{"action":"get","node":[]}'),
-    (200, b'{"action":"get","node":{"key":"/x","dir":true,"nodes":[{"key":7}]}}'),
-    (200, b'{"action":"get","node":{"key":"/x","value":"a\\u0000b\\u2028<"}}'),
-    (200, b'{"action":"get","node":{"key":"/x","expiration":"yesterday"}}'),
-    (200, b'{"action":"get","node":{"key":"/x","nodes":[]},"prevNode":{"key":"/x"}}'),
-    (404, b'{"errorCode":100,"message":"m","cause":"c","index":3}'),
-    (404, b'{"errorCode":"x"}'), (404, b"{}"), (301, b""), (500, b"x"), (502, b""), (503, b""),
-    (504, b""), (505, b""), (599, b""),
-]
+def backup_one(path, source):
+    """Run the table; return what was said, and what etcd makes of the two backups."""
+    target = source.base + "/backup-" + pathlib.Path(path).parts[1]
+    results = []
+    for line in BACKUP:
+        line = line.replace("{D}", source.data_dir).replace("{T}", target)
+        done = subprocess.run([path] + line.split(), capture_output=True, timeout=LIMIT_S,
+                              env=environment(), cwd=source.base)
+        err = re.sub(r"(?m)^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} I", "T I",
+                     done.stderr.decode().replace(target, "TARGET"))
+        results.append((done.returncode, done.stdout, err))
+        shutil.rmtree(source.base + "/member", ignore_errors=True)
+    for name in ("", "3"):
+        with Server(binary=harness.UPSTREAM, data_dir=target + name,
+                    args=["--enable-v2=true", "--force-new-cluster"]) as server:
+            results.append(Ctl(THEIRS, server.url).run("ls -r --sort /"))
+            three = subprocess.run([THEIRS, "--endpoints", server.url, "get", "", "--prefix"],
+                                   capture_output=True, timeout=LIMIT_S,
+                                   env=dict(os.environ, ETCDCTL_API="3"))
+            results.append(three.stdout)
+    return results
 
 
-def garbage():
-    """D25: answers that no etcd gives."""
-    wrong = []
-    for status, body in GARBAGE:
-        with Lies(status, body) as lies:
-            for line in ("--no-sync get /x", "--no-sync -o json get /x", "--no-sync set /x y",
-                         "--no-sync rm /x", "--no-sync -o json ls /", "get /x"):
-                theirs, ours = (plain(Ctl(p, lies.url).run(line)) for p in (THEIRS, ours_path()))
-                if theirs != ours:
-                    wrong.append(f"{status} {body!r} {line}\n  theirs {theirs}\n  ours   {ours}")
-    if wrong:
-        raise AssertionError(f"{len(wrong)} differ\n" + "\n".join(wrong[:20]))
-
-
-def garbage_lists():
-    """The same for members, users and roles: the words of Go's JSON parser are not all ours."""
-    for body in (b"", b"garbage", b"[]", b'{"members":7}', b'{"users":[7]}', b'{"roles":[{"role":1}]}',
-                 b'{"health":7}', b"\xff\xfe", b"[" * 100000):
-        with Lies(200, body) as lies:
-            for line in ("--no-sync member list", "cluster-health", "--no-sync user list",
-                         "--no-sync role list", "--no-sync user get x", "--no-sync role get x"):
-                theirs, ours = (Ctl(p, lies.url).run(line) for p in (THEIRS, ours_path()))
-                if ours[0] not in (0, 1, 4, 5) or ours[0] != theirs[0]:
-                    raise AssertionError(f"{body[:40]!r} {line}: theirs {theirs}, ours {ours}")
-
-
-def redirects():
-    with fresh_server(free_ports(2)) as server:
-        for location in (server.url + "/v2/keys/x", "", "/v2/keys/x", "http://%zz", "ftp://a/",
-                         "self"):
-            with Lies(307, b"", {"Location": location} if location else {}) as lies:
-                if location == "self":
-                    lies.server.RequestHandlerClass.headers_ = {"Location": lies.url + "/x"}
-                for line in ("--no-sync get /x", "--no-sync set /x y", "--no-sync mk /x y"):
-                    theirs, ours = (plain(Ctl(p, lies.url).run(line))
-                                    for p in (THEIRS, ours_path()))
-                    equal(ours, theirs, f"{location} {line}")
-
-
-def endless():
-    """A body without end is cut by --total-timeout."""
-    with Lies(endless=True) as lies:
-        status, out, err = Ctl(ours_path(), lies.url).run(
-            "--no-sync --total-timeout 200ms get /x")
-    equal((status, out), (4, ""), "the end")
-    if err not in ("Error:  context deadline exceeded\n",
-                   "Error:  client: the answer is longer than 268435456 bytes\n"):
-        raise AssertionError(err)
-
-
-def silent():
-    """A server that accepts and says nothing: --timeout, and what is not tried again."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(64)
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        for line in ("--timeout 100ms --no-sync get /x", "--timeout 100ms get /x",
-                     "--timeout 100ms --no-sync mk /x y", "--total-timeout 100ms get /x"):
-            theirs, ours = (plain(Ctl(p, url).run(line)) for p in (THEIRS, ours_path()))
-            equal(ours, theirs, line)
-
-
-def cut():
-    """A server that hangs up: at once, and in the middle of a body."""
-    for answer in (b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"):
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            listener.listen(64)
-            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-            def serve(s=listener, text=answer):
-                try:
-                    while True:
-                        peer, _ = s.accept()
-                        peer.recv(65536)
-                        peer.sendall(text)
-                        peer.shutdown(socket.SHUT_WR)
-                        peer.recv(1)
-                        peer.close()
-                except OSError:
-                    pass
-            threading.Thread(target=serve, daemon=True).start()
-            for line in ("--no-sync get /x", "--no-sync set /x y", "--no-sync mk /x y"):
-                theirs, ours = (plain(Ctl(p, url).run(line)) for p in (THEIRS, ours_path()))
-                equal(ours, theirs, f"{answer} {line}")
-            listener.shutdown(socket.SHUT_RDWR)
+def backup():
+    """D22, from a member with snapshots, with keys of both versions; read by the distribution's etcd."""
+    source = fresh_server(free_ports(2))
+    source.args += ["--snapshot-count", "10"]
+    with source:
+        ctl = Ctl(THEIRS, source.url)
+        for i in range(33):
+            ctl.run(f"set /dir/k{i} v{i}")
+        subprocess.run([THEIRS, "--endpoints", source.url, "put", "three", "3"], check=True,
+                       capture_output=True, timeout=LIMIT_S, env=dict(os.environ, ETCDCTL_API="3"))
+        ctl.run("set /last v")
+        source.stop()
+        theirs, ours = (backup_one(p, source) for p in (THEIRS, ours_path()))
+    compare(BACKUP + ["v2 keys", "v3 keys", "v2 keys with v3", "v3 keys with v3"], theirs, ours)
+    equal([b"three" in text for text in (ours[-3], ours[-1])], [False, True], "the v3 key")
 
 
 TESTS = [keys, debug, members, auth, usage, unreachable, default_endpoints, variables,
          standard_input, a_cluster_of_nobody, watch_once, watch_recursive, watch_forever,
          watch_forever_json, watch_cleared, exec_watch, exec_watch_key_first, exec_watch_no_command,
-         exec_watch_directory, unhealthy, garbage, garbage_lists, redirects, endless, silent, cut]
-
-
-def main():
-    suite = harness.Suite(600)
-    chosen = sys.argv[1:]
-    if not (harness.UPSTREAM and os.path.exists(THEIRS)):
-        print("skip v2: the distribution's etcd and etcdctl are not installed")
-        print("0 passed, 0 failed, 1 skipped")
-        return
-    for test in TESTS:
-        if not chosen or test.__name__ in chosen:
-            suite.run(test)
-    suite.finish()
-
+         exec_watch_directory, unhealthy, backup]
 
 if __name__ == "__main__":
-    main()
+    beside.main(TESTS)
