@@ -29,7 +29,9 @@ static struct cli_flag global_flags[] = {
 
 msec utl_lock_wait(void)
 {
-    return global.timeout_ns == 0 ? -1 : global.timeout_ns / 1000000;
+    if (global.timeout_ns == 0)
+        return -1;
+    return global.timeout_ns > 0 ? global.timeout_ns / 1000000 : 0;
 }
 
 int utl_format(enum utl_format *ret)

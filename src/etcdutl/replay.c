@@ -7,7 +7,9 @@
 #include "apply/apply.h"
 #include "apply/entry.h"
 #include "membership/v2_tree.h"
+#include "base/varint.h"
 #include "raft/conf_codec.h"
+#include "upstream/v2.h"
 
 struct replay {
     struct cluster *c;
@@ -38,12 +40,26 @@ static void replay_change(struct replay *r, const struct wal_entry *e)
     raft_conf_change_fini(&cc);
 }
 
+/* Most entries do not, and need not be unpacked. */
+static bool concerns_members(struct slice data)
+{
+    enum { VERSION_SET = 1300, ATTRIBUTES_SET, DOWNGRADE_SET };
+    struct v2_request v2;
+    struct proto_field f;
+    if (v2_request_find(data, &v2))
+        return true;
+    while (data.n != 0 && proto_take(&data, &f))
+        if (f.number >= VERSION_SET && f.number <= DOWNGRADE_SET)
+            return true;
+    return false;
+}
+
 static void replay_request(struct replay *r, const struct wal_entry *e)
 {
     struct entry entry;
     struct apply_result result;
     arena_reset(r->arena);
-    if (e->data.n == 0 || entry_decode(e->data, r->arena, &entry) != ERR_OK)
+    if (!concerns_members(e->data) || entry_decode(e->data, r->arena, &entry) != ERR_OK)
         return;
     if (entry.v2 != NULL)
         applier_apply_v2(r->applier, entry.v2, &result);
