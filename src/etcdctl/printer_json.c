@@ -163,10 +163,14 @@ static int watch(struct printer *p, const Etcdserverpb__WatchResponse *r)
         add_message(&w, "Header", &r->header->base);
     else
         json_null(&j, "Header");
-    json_open_array(&j, "Events");
-    for (size_t i = 0; i < r->n_events; i++)
-        add_message(&w, NULL, &r->events[i]->base);
-    json_close_array(&j);
+    if (r->header || r->n_events) {
+        json_open_array(&j, "Events");
+        for (size_t i = 0; i < r->n_events; i++)
+            add_message(&w, NULL, &r->events[i]->base);
+        json_close_array(&j);
+    } else {
+        json_null(&j, "Events");
+    }
     json_int(&j, "CompactRevision", r->compact_revision);
     json_bool(&j, "Canceled", r->canceled);
     json_bool(&j, "Created", r->created);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/duration.h"
 #include "base/err.h"
 #include "cli/env.h"
 #include "cli/flags.h"
@@ -23,7 +24,7 @@ static const char *const known_env[] = {"ETCDCTL_API", "ETCDCTL_WATCH_KEY",
 
 static int64_t to_ms(int64_t ns)
 {
-    int64_t ms = ns / 1000000 + (ns % 1000000 > 0);
+    int64_t ms = duration_ms(ns);
     return ms > 0 ? ms : 1;
 }
 
@@ -235,6 +236,9 @@ int session_call(struct session *s, const struct etcd_method *m, const void *req
                  void **ret_response)
 {
     struct etcd_error e;
+    *ret_response = NULL;
+    if (globals.command_timeout < NSEC_MS)
+        return cli_fail(CLI_ERROR, "context deadline exceeded"); /* none can be that quick */
     *ret_response = etcd_call(s->client, m, request, s->timeout_ms, &e);
     return *ret_response ? CLI_OK : session_fail(CLI_ERROR, &e);
 }

@@ -78,9 +78,11 @@ struct watching {
 struct one_watch {
     struct watching *w;
     char **exec;
+    bool created; /* the server has it; else a cancellation is a refusal */
 };
 
-static void show_canceled(const Etcdserverpb__WatchResponse *r, const struct etcd_error *error)
+static void show_canceled(const Etcdserverpb__WatchResponse *r, bool refused,
+                          const struct etcd_error *error)
 {
     const char *why;
     if (!r)
@@ -89,7 +91,8 @@ static void show_canceled(const Etcdserverpb__WatchResponse *r, const struct etc
         why = err_text(ERR_COMPACTED);
     else
         why = *r->cancel_reason ? r->cancel_reason : err_text(ERR_FUTURE_REV);
-    bool known = !r || strncmp(why, "etcdserver: ", 12) == 0;
+    /* What is refused is so in the server's own words. */
+    bool known = refused || strncmp(why, "etcdserver: ", 12) == 0;
     fflush(stdout);
     fprintf(stderr, "watch was canceled (%s%s)\n",
             known ? "" : "rpc error: code = FailedPrecondition desc = ", why);
@@ -115,15 +118,18 @@ static int run_all(const struct one_watch *one, const Etcdserverpb__WatchRespons
 static void on_response(void *arg, const Etcdserverpb__WatchResponse *response,
                         const struct etcd_error *error)
 {
-    static const Etcdserverpb__WatchResponse none = ETCDSERVERPB__WATCH_RESPONSE__INIT;
-    const struct one_watch *one = arg;
+    Etcdserverpb__WatchResponse none = ETCDSERVERPB__WATCH_RESPONSE__INIT;
+    none.canceled = 1;
+    struct one_watch *one = arg;
     struct watching *w = one->w;
-    const Etcdserverpb__WatchResponse *r = response ? response : &none;
-    bool canceled = !response || r->canceled;
+    bool canceled = !response || response->canceled;
+    bool refused = !response || (canceled && !one->created && response->compact_revision == 0);
+    const Etcdserverpb__WatchResponse *r = refused ? &none : response;
+    one->created |= !canceled;
     if (r->created && !canceled && r->n_events == 0)
         return;
     if (canceled)
-        show_canceled(response, error);
+        show_canceled(response, refused, error);
     if (is_progress(r))
         printf("progress notify: %" PRId64 "\n", r->header->revision);
     w->code = print_watch(&w->s->printer, r);
@@ -151,7 +157,7 @@ static const char *start(struct watching *w, const struct wish *wish)
     create.prev_kv = opt.prev_kv;
     create.progress_notify = opt.progress_notify;
     struct one_watch *one = arena_alloc(w->arena, sizeof(*one));
-    *one = (struct one_watch){w, wish->exec};
+    *one = (struct one_watch){.w = w, .exec = wish->exec};
     etcd_watch_start(w->watcher, &create, on_response, one);
     w->open++;
     return NULL;
