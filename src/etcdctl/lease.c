@@ -149,7 +149,11 @@ static void on_renewed(void *arg, const Etcdserverpb__LeaseKeepAliveResponse *re
                        const struct etcd_error *error)
 {
     struct renewal *k = arg;
-    (void)error;
+    if (!response && session_user_is_wrong(error)) {
+        k->code = session_fail(CLI_BAD_CONNECTION, error);
+        k->over = k->ended = true;
+        return;
+    }
     if (response && response->ttl > 0) {
         k->code = print_lease_keep_alive(&k->s->printer, response);
         fflush(stdout);

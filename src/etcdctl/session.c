@@ -245,9 +245,14 @@ int session_call(struct session *s, const struct etcd_method *m, const void *req
 
 /* ---- errors ---------------------------------------------------------------------------------- */
 
+bool session_user_is_wrong(const struct etcd_error *e)
+{
+    return *globals.user && strcmp(e->text, err_text(ERR_AUTH_FAILED)) == 0;
+}
+
 int session_fail(int code, const struct etcd_error *e)
 {
-    if (strcmp(e->text, err_text(ERR_AUTH_FAILED)) == 0 && *globals.user)
+    if (session_user_is_wrong(e))
         code = CLI_BAD_CONNECTION; /* upstream's client fails so before it is made */
     return cli_fail(code, "%s", e->text);
 }

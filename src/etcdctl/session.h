@@ -57,6 +57,8 @@ struct etcd_client *session_dial(const struct session_config *c, const char *end
 int session_call(struct session *s, const struct etcd_method *m, const void *request,
                  void **ret_response);
 
+/* True if the error says that the user of the global flags could not be authenticated. */
+bool session_user_is_wrong(const struct etcd_error *e);
 /* Print an error of the client library after "Error: ". Return `code`, or CLI_BAD_CONNECTION if the user could not be
  * authenticated. */
 int session_fail(int code, const struct etcd_error *e);

@@ -122,6 +122,11 @@ static void on_response(void *arg, const Etcdserverpb__WatchResponse *response,
     none.canceled = 1;
     struct one_watch *one = arg;
     struct watching *w = one->w;
+    if (!response && session_user_is_wrong(error)) {
+        w->code = session_fail(CLI_BAD_CONNECTION, error);
+        w->end = true;
+        return;
+    }
     bool canceled = !response || response->canceled;
     bool refused = !response || (canceled && !one->created && response->compact_revision == 0);
     const Etcdserverpb__WatchResponse *r = refused ? &none : response;
