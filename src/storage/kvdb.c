@@ -15,6 +15,7 @@ enum {
     WAL_FRAME_SIZE = PAGE_SIZE + 24,
     WRITER_CACHE_SIZE = 4 * 1024 * 1024,
     READER_CACHE_SIZE = 2 * 1024 * 1024,
+    WRITE_BACK_PAGES = 1024 * 1024 / PAGE_SIZE,
     WAL_KEEP_SIZE = 64 * 1024 * 1024, /* a WAL file larger than this is cut when it starts anew */
 };
 
@@ -72,6 +73,7 @@ struct kvdb {
     enum err error; /* the first one; nothing is written after it */
     struct why why;
     int64_t wal_frames;
+    int written_back; /* pages written when kvdb_write_back() last did something */
     int64_t pages, free_pages; /* as of the last commit */
 };
 
@@ -265,7 +267,28 @@ void kvdb_begin_anew(struct kvdb *db)
     kvdb_begin(db);
     /* What the file has is given up before anything is written, so that the new rows stand in order
      * and nothing has to be moved; afterwards it takes ten times as long. */
-    writer_exec(db, "DELETE FROM revision;DELETE FROM bucket;PRAGMA incremental_vacuum");
+    writer_exec(db, "DELETE FROM revision;PRAGMA incremental_vacuum");
+}
+
+void kvdb_clear_buckets(struct kvdb *db)
+{
+    (void)writer_use(db, S_BEGIN);
+    writer_exec(db, "DELETE FROM bucket");
+}
+
+void kvdb_write_back(struct kvdb *db)
+{
+    sqlite3_file *wal = NULL;
+    int written = 0, high;
+    sqlite3_db_status(db->h, SQLITE_DBSTATUS_CACHE_WRITE, &written, &high, 0);
+    if (db->error != ERR_OK || db->place.no_sync || written - db->written_back < WRITE_BACK_PAGES)
+        return;
+    db->written_back = written;
+    int rc = sqlite3_file_control(db->h, "main", SQLITE_FCNTL_JOURNAL_POINTER, (void *)&wal);
+    if (rc == SQLITE_OK && wal != NULL && wal->pMethods != NULL)
+        rc = wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL);
+    if (rc != SQLITE_OK)
+        writer_fail(db, rc);
 }
 
 /* Back to commits that do not wait for the disk. */

@@ -66,9 +66,18 @@ struct kv_writer *kvdb_writer(struct kvdb *db);
 /* Start the transaction. An error is remembered for kvdb_commit(). */
 void kvdb_begin(struct kvdb *db);
 
-/* The same for a transaction that replaces everything: all rows and buckets are gone in it, and
- * what space they took. It is durable when its kvdb_commit() returns. */
+/* The same for a transaction that replaces everything: all rows are gone in it, and what space they
+ * took. It is durable when its kvdb_commit() returns. The buckets stand until kvdb_clear_buckets():
+ * to be called when all rows are written. A page that SQLite has spilled and then changes again it
+ * overwrites in the WAL, and with the commit the checksums of all that follows: as much writing
+ * again. */
 void kvdb_begin_anew(struct kvdb *db);
+void kvdb_clear_buckets(struct kvdb *db);
+
+/* In a large transaction, now and then: have what it has written so far written to the disk, if that
+ * is a megabyte or more. Else its commit would write all of it at once, and whoever else syncs a
+ * file meanwhile would wait for that. */
+void kvdb_write_back(struct kvdb *db);
 
 /* Commit. Return the first error since kvdb_begin() if there was one; the transaction is then
  * rolled back, and the same error comes back from every later commit: stop the process. */

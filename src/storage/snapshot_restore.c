@@ -6,14 +6,18 @@
 
 enum {
     ROWS_A_QUESTION = 1024,           /* between two questions whether to go on */
+    BYTES_A_STEP = 1024 * 1024,       /* between two times that they are written back */
+    ROW_OVERHEAD = 64,                /* bytes, about */
     ROW_SIZE_MAX = 900 * 1000 * 1000, /* SQLite takes 10^9 */
 };
 
 struct restore {
     const struct snapshot_restore *how;
+    struct kvdb *db;
     struct kv_writer *w;
     const char *bucket; /* being copied */
     uint64_t n;
+    size_t bytes; /* since they were written back */
     enum err error;
 };
 
@@ -24,6 +28,11 @@ static bool goes_on(struct restore *r, struct slice key, struct slice value)
         r->error = ERR_TOO_LARGE;
     else if (r->n++ % ROWS_A_QUESTION == 0 && r->how->go_on != NULL && !r->how->go_on(r->how->arg))
         r->error = ERR_CLOSED;
+    r->bytes += key.n + value.n + ROW_OVERHEAD;
+    if (r->error == ERR_OK && r->bytes >= BYTES_A_STEP) {
+        kvdb_write_back(r->db);
+        r->bytes = 0;
+    }
     return r->error == ERR_OK;
 }
 
@@ -54,6 +63,7 @@ static enum err copy_all(const struct snapshot_reader *s, struct restore *r, str
         BUCKET_LEASE, BUCKET_MEMBERS, BUCKET_MEMBERS_REMOVED, BUCKET_META,
     };
     enum err e = snapshot_reader_rows(s, copy_row, r, why);
+    kvdb_clear_buckets(r->db);
     for (size_t i = 0; i < ARRAY_LEN(buckets) && e == ERR_OK && r->error == ERR_OK; i++) {
         r->bucket = buckets[i];
         e = snapshot_reader_scan(s, r->bucket, copy_pair, r, why);
@@ -66,7 +76,7 @@ static enum err copy_all(const struct snapshot_reader *s, struct restore *r, str
 enum err snapshot_restore(const struct snapshot_reader *s, struct kvdb *db,
                           const struct snapshot_restore *how, struct why *why)
 {
-    struct restore r = {.how = how, .w = kvdb_writer(db)};
+    struct restore r = {.how = how, .db = db, .w = kvdb_writer(db)};
     kvdb_begin_anew(db);
     enum err e = copy_all(s, &r, why);
     if (e == ERR_OK && how->local != NULL)

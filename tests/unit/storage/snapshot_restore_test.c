@@ -300,7 +300,7 @@ static struct kvdb *start_old(void)
 }
 
 /* Start again; it is one of the two states, and the new one if the restore said so. */
-static char expect_old_or_new(enum err restored)
+static char expect_old_or_new(enum err restored, int64_t new_rows)
 {
     struct kvdb *db;
     struct kvdb_reader *r;
@@ -312,7 +312,7 @@ static char expect_old_or_new(enum err restored)
     kvdb_reader_end(r);
     kvdb_reader_close(r);
     if (id == 'n')
-        expect_state(db, "new", NEW_ROWS, 0);
+        expect_state(db, "new", new_rows, 0);
     else
         expect_state(db, "old", OLD_ROWS, 1);
     if (restored == ERR_OK)
@@ -351,8 +351,27 @@ static void any_operation_may_fail(void **state)
                 assert_int_equal(kvdb_commit(db, &scratch_why), ERR_IO);
             }
             kvdb_close(db);
-            expect_old_or_new(e);
+            expect_old_or_new(e, NEW_ROWS);
         }
+    }
+    snapshot_reader_close(s);
+}
+
+/* Of one that is written back in steps: a step may fail as well. */
+static void any_step_may_fail(void **state)
+{
+    (void)state;
+    enum { ROWS = 20000, SAMPLES = 60 };
+    struct snapshot_reader *s = snapshot_make("new", ROWS);
+    uint64_t from, to;
+    count_operations(s, &from, &to);
+    for (uint64_t k = 0; k < SAMPLES; k++) {
+        struct kvdb *db = start_old();
+        fault_vfs_fail(from + 1 + k * (to - from) / SAMPLES, k % 2 ? FAULT_ONCE : FAULT_POWER_OFF);
+        enum err e = restore(s, db);
+        kvdb_close(db);
+        fault_vfs_power_on(FAULT_LOSE_SECTORS, k);
+        expect_old_or_new(e, ROWS);
     }
     snapshot_reader_close(s);
 }
@@ -372,7 +391,7 @@ static void the_power_may_go_at_any_time(void **state)
             enum err e = restore(s, db);
             kvdb_close(db);
             fault_vfs_power_on(losses[k], i);
-            olds += expect_old_or_new(e) == 'o';
+            olds += expect_old_or_new(e, NEW_ROWS) == 'o';
         }
     }
     assert_true(olds > 100);
@@ -391,7 +410,7 @@ static void the_power_may_go_right_after(void **state)
         fault_vfs_power_off();
         kvdb_close(db);
         fault_vfs_power_on(losses[k], k);
-        expect_old_or_new(ERR_OK);
+        expect_old_or_new(ERR_OK, NEW_ROWS);
     }
     snapshot_reader_close(s);
 }
@@ -407,7 +426,7 @@ static void a_full_disk_keeps_the_old_state(void **state)
         assert_int_equal(e, ERR_DISK_FULL);
         kvdb_close(db);
         fault_vfs_fill_after(-1);
-        assert_int_equal(expect_old_or_new(e), 'o');
+        assert_int_equal(expect_old_or_new(e, NEW_ROWS), 'o');
     }
     snapshot_reader_close(s);
 }
@@ -423,6 +442,7 @@ int main(void)
         TEST(who_gives_up_keeps_what_there_was),
         TEST(who_refuses_last_keeps_what_there_was),
         TEST(any_operation_may_fail),
+        TEST(any_step_may_fail),
         TEST(the_power_may_go_at_any_time),
         TEST(the_power_may_go_right_after),
         TEST(a_full_disk_keeps_the_old_state),
