@@ -296,6 +296,8 @@ static void *sender_run(void *arg)
     }
     if (s->io != NULL)
         s->ops->close(s->io);
+    close(s->file); /* giving back its space takes a while: not in the loop */
+    s->file = -1;
     atomic_store(&s->ended, true); /* the loop frees it from here on */
     loop_wake(loop);
     return NULL;
@@ -310,7 +312,8 @@ static void sender_free(struct snapshot_sender *s)
         pthread_join(s->thread, NULL);
     if (s->stop_fd != -1)
         close(s->stop_fd);
-    close(s->file);
+    if (s->file != -1)
+        close(s->file);
     peer_address_fini(&s->address);
     buf_fini(&s->head);
     buf_fini(&s->message);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -11,6 +12,8 @@
 #include "server/metrics_priv.h"
 #include "server/server_priv.h"
 #include "storage/snapshot_file.h"
+
+enum { KEEPER_NICE = 5 };
 
 static bool stops(const struct server *s)
 {
@@ -356,6 +359,7 @@ void *keeper_main(void *arg)
     struct server *s = arg;
     struct list tasks;
     list_init(&tasks);
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), KEEPER_NICE); /* of this thread alone */
     do
         mailbox_take(s->keeper_inbox, &tasks, MSEC_NEVER);
     while (keeper_run(s, &tasks));

@@ -175,7 +175,8 @@ static void tell_clients(struct server *s)
 
 static void restore_free(struct restore *r)
 {
-    close(r->fd);
+    if (r->fd != -1)
+        close(r->fd);
     blob_unref(r->data);
     free(r);
 }
@@ -225,6 +226,8 @@ static void load_run(struct server *s, struct server_task *t)
     r->err = load(s, r);
     if (r->locked)
         pthread_rwlock_unlock(&s->index_lock);
+    close(r->fd); /* giving back its space takes a while: not on the member thread */
+    r->fd = -1;
     r->task.run = loaded;
     mailbox_post(s->inbox, &r->task.link);
 }
