@@ -46,6 +46,7 @@ struct control {
     _Atomic int status;
     struct supervision supervision;
     struct configs configs;
+    struct sockets sockets;
 };
 
 static void wake(struct control *c)
@@ -71,6 +72,15 @@ static void on_fatal(void *arg, int status, const char *text)
     c->status = status;
     c->failed = true;
     wake(c);
+}
+
+static enum err on_peer_sockets(void *arg, struct listen_sockets *ret, struct why *why)
+{
+    struct control *c = arg;
+    enum err e = sockets_open_peers(&c->sockets, why);
+    if (e == ERR_OK)
+        *ret = sockets_of(&c->sockets, PASSED_PEER);
+    return e;
 }
 
 static void on_progress(void *arg, const char *doing, uint64_t done)
@@ -240,12 +250,11 @@ static int control_run(struct control *c)
 }
 
 /* Serve until the end; return the signal that ended it, or 0 when the member failed. */
-static int serve(struct control *c, const struct config *cfg, const struct sockets *sockets,
-                 struct server *s)
+static int serve(struct control *c, const struct config *cfg, struct server *s)
 {
     struct why why = {""};
     struct api *api = NULL;
-    struct api_sockets listen = sockets_for_api(sockets);
+    struct api_sockets listen = sockets_for_api(&c->sockets);
     int sig = 0;
     if (api_start(cfg, s, &listen, &api, &why) != ERR_OK) {
         log_fatal("clients cannot be served", LOG_MESSAGE(MSG_CANNOT_START),
@@ -253,7 +262,7 @@ static int serve(struct control *c, const struct config *cfg, const struct socke
         c->status = EXIT_FAILED;
         c->failed = true;
     } else {
-        supervise_begin(&c->supervision, s, api, sockets, (msec)cfg->heartbeat_interval_ms);
+        supervise_begin(&c->supervision, s, api, &c->sockets, (msec)cfg->heartbeat_interval_ms);
         sig = control_run(c);
     }
     if (sig != 0)
@@ -277,20 +286,23 @@ static int serve(struct control *c, const struct config *cfg, const struct socke
     return sig;
 }
 
-static int run_member(struct control *c, const struct config *cfg, const struct sockets *sockets)
+static int run_member(struct control *c, const struct config *cfg)
 {
     struct why why = {""};
     struct server *s = NULL;
-    struct listen_sockets peers = sockets_of(sockets, PASSED_PEER);
-    struct server_events events = {on_ready, on_fatal, c, on_progress};
+    struct server_events events = {.ready = on_ready,
+                                   .fatal = on_fatal,
+                                   .arg = c,
+                                   .progress = on_progress,
+                                   .peer_sockets = on_peer_sockets};
     notify_status("opening the data directory");
-    enum err e = server_start(cfg, &peers, &events, &s, &why);
+    enum err e = server_start(cfg, &events, &s, &why);
     const sigset_t end = end_signals();
     pthread_sigmask(SIG_BLOCK, &end, NULL);
     if (e != ERR_OK)
         return explain_start_failure(cfg, e, &why);
     journal_set_member(NULL, server_member_id(s), server_cluster_id(s));
-    int sig = serve(c, cfg, sockets, s);
+    int sig = serve(c, cfg, s);
     log_info("closed etcd server", LOG_STR("name", cfg->name));
     if (sig != 0)
         end_by(sig);
@@ -301,7 +313,6 @@ static int run_configured(struct control *c, const struct config *cfg,
                           const struct config_outcome *out)
 {
     struct why why = {""};
-    struct sockets sockets;
     enum err e = start_log(cfg, out, &why);
     if (e == ERR_OK)
         e = start_signals(c, &why);
@@ -310,12 +321,8 @@ static int run_configured(struct control *c, const struct config *cfg,
         return EXIT_FAILED;
     }
     raise_file_limit();
-    e = sockets_open(cfg, &sockets, &why);
-    if (e != ERR_OK)
-        return explain_listen_failure(&why);
-    int status = run_member(c, cfg, &sockets);
-    sockets_fini(&sockets);
-    return status;
+    e = sockets_open(&c->sockets, cfg, &why);
+    return e == ERR_OK ? run_member(c, cfg) : explain_listen_failure(&why);
 }
 
 /* Takes `cfg`. */
@@ -324,6 +331,7 @@ static int run(const struct config_input *in, struct config *cfg, const struct c
     struct control c = {.signals = -1, .wake = -1};
     configs_init(&c.configs, in, cfg, out);
     int status = run_configured(&c, cfg, out);
+    sockets_fini(&c.sockets);
     configs_fini(&c.configs);
     if (c.signals != -1)
         close(c.signals);

@@ -160,23 +160,21 @@ static enum err open_kind(struct sockets *s, const struct config *cfg, enum pass
     return ERR_OK;
 }
 
-enum err sockets_open(const struct config *cfg, struct sockets *ret, struct why *why)
+enum err sockets_open(struct sockets *s, const struct config *cfg, struct why *why)
 {
-    struct passed_sockets passed;
+    static const enum passed_kind kinds[] = {PASSED_CLIENT, PASSED_CLIENT_HTTP, PASSED_METRICS};
     enum err e = ERR_OK;
-    *ret = (struct sockets){0};
-    passed_sockets_take(&passed);
-    take_units(ret, cfg, &passed);
-    for (int kind = 0; kind < PASSED_KINDS_ && e == ERR_OK; kind++)
-        e = open_kind(ret, cfg, (enum passed_kind)kind, &passed, why);
-    if (e == ERR_OK)
-        return ERR_OK;
-    for (int kind = 0; kind < PASSED_KINDS_; kind++)
-        for (size_t i = 0; i < ret->n[kind]; i++)
-            if (ret->v[kind][i].fd != -1)
-                close(ret->v[kind][i].fd);
-    sockets_fini(ret);
+    s->cfg = cfg;
+    passed_sockets_take(&s->passed);
+    take_units(s, cfg, &s->passed);
+    for (size_t i = 0; i < ARRAY_LEN(kinds) && e == ERR_OK; i++)
+        e = open_kind(s, cfg, kinds[i], &s->passed, why);
     return e;
+}
+
+enum err sockets_open_peers(struct sockets *s, struct why *why)
+{
+    return open_kind(s, s->cfg, PASSED_PEER, &s->passed, why);
 }
 
 void sockets_fini(struct sockets *s)

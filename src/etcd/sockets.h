@@ -1,4 +1,4 @@
-/* etcd/sockets.h -- everything that the daemon listens on, opened before anything else runs.
+/* etcd/sockets.h -- everything that the daemon listens on.
  *
  * A kind of socket comes from socket units, if they pass any: then the URLs of that kind only say
  * whether it speaks TLS. Else each URL is bound, or found in the service manager's store, where it was put
@@ -16,12 +16,16 @@
 struct config;
 
 struct sockets {
+    const struct config *cfg;
     struct listen_socket *v[PASSED_KINDS_]; /* addresses are owned, descriptors until they are taken */
     size_t n[PASSED_KINDS_];
+    struct passed_sockets passed; /* those not used so far; fd -1: used */
 };
 
-/* Open all. On failure `why` names the address, and nothing is open. `cfg` is lent for their life. */
-MUST_USE enum err sockets_open(const struct config *cfg, struct sockets *ret, struct why *why);
+/* Open those for clients and for metrics. On failure `why` names the address. `cfg` is lent for their life. */
+MUST_USE enum err sockets_open(struct sockets *s, const struct config *cfg, struct why *why);
+/* Open those for peers. */
+MUST_USE enum err sockets_open_peers(struct sockets *s, struct why *why);
 void sockets_fini(struct sockets *s); /* leaves the descriptors alone */
 
 /* Lend those of one kind. */

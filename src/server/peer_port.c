@@ -1,7 +1,5 @@
 /* server/peer_port.c -- the listeners of the peer URLs, on the member's own loop.
  * SPDX-License-Identifier: Apache-2.0 */
-#include <unistd.h>
-
 #include "base/log.h"
 #include "peer/peers.h"
 #include "server/server_priv.h"
@@ -28,21 +26,20 @@ void peer_port_new(struct server *s)
     s->peer_port = http_server_new(s->loop, &config);
 }
 
-void peer_port_listen(struct server *s, const struct listen_sockets *sockets)
+enum err peer_port_listen(struct server *s, struct why *why)
 {
-    for (size_t i = 0; sockets != NULL && i < sockets->n; i++) {
-        struct acceptor *a = acceptor_new(s->loop, sockets->v[i].fd, NULL, NULL);
+    struct listen_sockets sockets = {NULL, 0};
+    enum err e = ERR_OK;
+    if (s->events.peer_sockets != NULL)
+        e = s->events.peer_sockets(s->events.arg, &sockets, why);
+    for (size_t i = 0; e == ERR_OK && i < sockets.n; i++) {
+        struct acceptor *a = acceptor_new(s->loop, sockets.v[i].fd, NULL, NULL);
         acceptor_add(a, s->peer_port);
         invariant(s->n_acceptors < ARRAY_LEN(s->acceptors));
         s->acceptors[s->n_acceptors++] = a;
-        log_info("serving peer traffic", LOG_STR("address", sockets->v[i].address));
+        log_info("serving peer traffic", LOG_STR("address", sockets.v[i].address));
     }
-}
-
-void peer_port_close(const struct listen_sockets *sockets)
-{
-    for (size_t i = 0; sockets != NULL && i < sockets->n; i++)
-        close(sockets->v[i].fd);
+    return e;
 }
 
 void peer_port_free(struct server *s)

@@ -82,17 +82,19 @@ enum err server_open(const struct config *cfg, const struct server_events *event
     return ERR_OK;
 }
 
-enum err server_start(const struct config *cfg, const struct listen_sockets *sockets,
-                      const struct server_events *events, struct server **ret, struct why *why)
+enum err server_start(const struct config *cfg, const struct server_events *events,
+                      struct server **ret, struct why *why)
 {
     struct server *s = NULL;
     static const struct server_world real;
     enum err e = server_open(cfg, events, &real, &s, why);
+    if (e != ERR_OK)
+        return e;
+    e = peer_port_listen(s, why);
     if (e != ERR_OK) {
-        peer_port_close(sockets);
+        server_free(s);
         return e;
     }
-    peer_port_listen(s, sockets);
     thread_start(&s->log_thread, "etcd-log", log_main, s);
     thread_start(&s->keeper_thread, "etcd-keeper", keeper_main, s);
     thread_start(&s->member_thread, "etcd-member", member_main, s);

@@ -30,14 +30,16 @@ struct server_events {
     /* Starting goes on: so many rows of the history, or entries of the log, are done. May be NULL. Any
      * thread, that of server_start() as well. */
     void (*progress)(void *arg, const char *doing, uint64_t done);
+    /* The member is about to serve its peers: return the sockets that they connect to, whose descriptors are
+     * taken. Not earlier: members of a new cluster ask each other whether somebody serves already. May be
+     * NULL: nobody connects. From the thread that starts the server. */
+    enum err (*peer_sockets)(void *arg, struct listen_sockets *ret, struct why *why);
 };
 
 /* Open (or make) the data directory, bring the state up, and start the threads. On failure nothing
- * runs, and `why` says what to do. `cfg` is lent for the server's life. Peers connect to the
- * `sockets`, whose descriptors are taken in any case; NULL: none. */
-MUST_USE enum err server_start(const struct config *cfg, const struct listen_sockets *sockets,
-                               const struct server_events *events, struct server **ret,
-                               struct why *why);
+ * runs, and `why` says what to do. `cfg` is lent for the server's life. */
+MUST_USE enum err server_start(const struct config *cfg, const struct server_events *events,
+                               struct server **ret, struct why *why);
 
 /* Go on with another configuration, of which only what can change at run time differs. Both are lent for the
  * server's life. */

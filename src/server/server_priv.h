@@ -355,8 +355,7 @@ void network_report_waiting(struct server *s);
 /* ---- peer_port.c: the listeners of the peer URLs ---- */
 /* Made before the peers, whose streams it sends at the end of a round, and freed after them. */
 void peer_port_new(struct server *s);
-void peer_port_listen(struct server *s, const struct listen_sockets *sockets); /* takes them */
-void peer_port_close(const struct listen_sockets *sockets); /* without having listened */
+enum err peer_port_listen(struct server *s, struct why *why);
 void peer_port_free(struct server *s);
 
 /* ---- peer_calls.c: small requests of other members ---- */

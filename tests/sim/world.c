@@ -262,7 +262,7 @@ static struct config *make_config(const struct node *n, const char *cluster)
 
 static enum err open_server(struct node *n, struct why *why)
 {
-    struct server_events events = {on_ready, on_fatal, n, NULL};
+    struct server_events events = {.ready = on_ready, .fatal = on_fatal, .arg = n};
     struct server_world w = {.vfs = FAULT_VFS,
                              .seed = sim_random() | 1,
                              .log_apart = sim_random() % 2 != 0,

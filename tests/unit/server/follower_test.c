@@ -145,7 +145,7 @@ static struct config *make_config(const struct follower *p)
 static void start(struct follower *p)
 {
     struct why why = {""};
-    struct server_events events = {on_ready, on_fatal, p, NULL};
+    struct server_events events = {.ready = on_ready, .fatal = on_fatal, .arg = p};
     struct server_world world = {
         .vfs = FAULT_VFS, .transport = make_transport, .fetch = fetch, .arg = p};
     p->failed = false;

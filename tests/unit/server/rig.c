@@ -104,11 +104,11 @@ static void *loop_thread(void *arg)
 void rig_start(struct rig *g, const char *flag1, const char *flag2)
 {
     struct why why = {""};
-    struct server_events events = {on_ready, on_fatal, g, NULL};
+    struct server_events events = {.ready = on_ready, .fatal = on_fatal, .arg = g};
     log_set_level(LOG_FATAL_);
     g->ready = g->failed = false;
     g->cfg = rig_config(g, flag1, flag2);
-    if (server_start(g->cfg, NULL, &events, &g->server, &why) != ERR_OK)
+    if (server_start(g->cfg, &events, &g->server, &why) != ERR_OK)
         fail_msg("%s", why.text);
     g->loop = loop_new();
     assert_int_equal(server_client_new(g->server, g->loop, &g->client, &why), ERR_OK);
