@@ -318,6 +318,14 @@ static enum err downgrade_check(struct server *s, const char *text, struct versi
     return cluster_downgrade_enabled(s->cluster) ? ERR_DOWNGRADE_IN_PROGRESS : ERR_OK;
 }
 
+/* The cluster's version as it is told: "3.7". */
+static void told_version(struct server *s, char ret_text[CLUSTER_VERSION_MAX])
+{
+    const char *now = cluster_version(s->cluster);
+    struct version v = version_parse(now != NULL ? now : "0.0.0");
+    snprintf(ret_text, CLUSTER_VERSION_MAX, "%u.%u", v.major, v.minor);
+}
+
 /* The answer to DowngradeRequest: an entry to propose in the call's name, or at once. */
 void downgrade_call(struct server *s, struct server_call *call)
 {
@@ -334,7 +342,7 @@ void downgrade_call(struct server *s, struct server_call *call)
         call_answer(s, call, e, NULL);
         return;
     }
-    snprintf(version, sizeof version, "%s", cluster_version(s->cluster));
+    told_version(s, version);
     resp.version = version;
     if (req->action == ETCDSERVERPB__DOWNGRADE_REQUEST__DOWNGRADE_ACTION__VALIDATE) {
         call_answer_pb(s, call, &resp.base);
@@ -353,8 +361,7 @@ void downgrade_applied(struct server *s, struct server_call *call)
     char version[CLUSTER_VERSION_MAX];
     Etcdserverpb__DowngradeResponse resp = ETCDSERVERPB__DOWNGRADE_RESPONSE__INIT;
     Etcdserverpb__ResponseHeader header = header_make(s, 0);
-    const char *now = cluster_version(s->cluster);
-    snprintf(version, sizeof version, "%s", now != NULL ? now : "");
+    told_version(s, version);
     resp.header = &header;
     resp.version = version;
     call->response = message_blob(&resp.base);
