@@ -10,8 +10,11 @@ golden texts.
 import json
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../cluster"))
@@ -373,9 +376,15 @@ def authentication(binary):
                      "--user=root:rootpw user get joe --detail",
                      "--user=root:wrong endpoint status", "--user=root:wrong endpoint hashkv",
                      "--user=root:wrong defrag", "--user=root:wrong member list",
+                     "--user=joe:pw snapshot save f", "--user=joe:pw alarm list",
+                     "--user=joe:pw lease list",
+                     "--user=root:rootpw snapshot save f", "--user=root:rootpw lock l true",
+                     "--user=joe:pw lock l true",
+                     "--user=joe:pw member add x --peer-urls=http://a:1",
                      "--user=joe:pw auth disable", "--user=root:rootpw auth disable", "get a"):
             t.same(line)
         t.same("get a", env={"ETCDCTL_USER": "root:rootpw"})
+        t.same("--user=joe:pw endpoint health", want=on_stdout)
         t.same("role get root", want=says(  # C63
             b"Role root\nKV Read:\n\t[, <open ended>\nKV Write:\n\t[, <open ended>\n"))
 
@@ -422,6 +431,28 @@ def lock_waits_for_its_turn(binary):
                 equal(second.end(), 0)
         equal(run(OURS, ["get", key.decode(), "--keys-only"], server.endpoint).out, b"")
         equal(run(OURS, ["get", "l/", "--prefix"], server.endpoint).out, b"")
+
+
+def lock_of_a_command_goes_with_it(binary):
+    with harness.Server(binary) as server:
+        command = ["lock", "l", "--", "sh", "-c", "echo up; exec sleep 1000"]
+        with Terminal(command, server.endpoint) as t:
+            t.expect("up\r\n")
+            equal(run(OURS, ["get", "l/", "--prefix", "--keys-only"],
+                      server.endpoint).out.count(b"l/"), 1)
+            t.interrupt()
+            equal(t.end(), 255)
+            equal(t.screen, b"up\n^CError: signal: interrupt\n")
+        equal(run(OURS, ["get", "l/", "--prefix"], server.endpoint).out, b"")
+        equal(run(OURS, ["lease", "list"], server.endpoint).out, b"found 0 leases\n")
+
+
+def lock_ends_with_its_session(binary):
+    with harness.Server(binary) as server, Terminal(["lock", "l", "--ttl=2"], server.endpoint) as t:
+        t.expect("\r\n\r\n")
+        server.kill()
+        t.expect("Error: session expired\r\n")
+        equal(t.end(), 1)
 
 
 def election_is_won_and_seen(binary):
@@ -584,7 +615,9 @@ def snapshots(binary):
         equal(json.loads(theirs.out)["revision"], 21)
         restored = run(THEIRS, ["snapshot", "restore", path, "--data-dir", path + ".dir"])
         equal(restored.status, 0, str(restored))
+        equal(got.err, b"")
         with Terminal(["snapshot", "save", path], server.endpoint) as t:
+            t.expect("kB of ")
             t.expect("Snapshot saved at")
             equal(t.end(), 0)
         os.symlink("/dev/full", path + "2.part")
@@ -600,6 +633,21 @@ def snapshots(binary):
         equal(os.path.isdir(path + ".ours/member"), True)
 
 
+def snapshot_that_does_not_come(binary):
+    with harness.Server(binary) as server:
+        path = os.path.join(server.base, "snap")
+        with Terminal(["snapshot", "save", path], server.endpoint) as t:
+            server.process.send_signal(signal.SIGSTOP)
+            equal(run(OURS, ["snapshot", "save", path + "2", "--command-timeout=300ms"],
+                      server.endpoint), Result(5, b"", b"Error: context deadline exceeded\n"))
+            if not os.path.exists(path):  # else it was done before the server stopped
+                t.interrupt()
+                t.expect("Error: context canceled\r\n")
+                equal(t.end(), 5)
+            server.process.send_signal(signal.SIGCONT)
+        equal([n for n in os.listdir(server.base) if n.endswith(".part")], [])
+
+
 def keys_below(endpoint, prefix):
     lines = run(OURS, ["get", prefix, "--prefix"], endpoint).out.decode().split("\n")
     return dict(zip(lines[::2], lines[1::2]))
@@ -612,11 +660,13 @@ def mirrors(binary):
 
         for i in range(150):
             put(f"m/{i:03}", f"{i}")
+        for i in range(3):  # together more than a message holds
+            equal(run(OURS, ["put", f"m/large{i}"], source.endpoint, b"x" * 700000).out, b"OK\n")
         put("other", "stays")
         args = ["make-mirror", "--prefix=m/", "--dest-prefix=copy/", "--max-txn-ops=7",
                 dest.endpoint]
         with Terminal(args, source.endpoint) as t:
-            wait_for(lambda: len(keys_below(dest.endpoint, "copy/")) == 150)
+            wait_for(lambda: len(keys_below(dest.endpoint, "copy/")) == 153)
             put("m/000", "changed")
             ops = "".join(f"put m/t{i} x\n" for i in range(20))
             run(OURS, ["txn"], source.endpoint, f"\n{ops}\n\n".encode())
@@ -677,6 +727,86 @@ def checks(binary):
 
 # ---- a cluster of three ----------------------------------------------------------------------------------
 
+def make_certificates(folder):
+    """An authority, and a certificate of it for 127.0.0.1."""
+    def openssl(*args):
+        subprocess.run(["openssl", *args], cwd=folder, check=True, capture_output=True)
+
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    openssl("req", "-x509", *curve, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=ca",
+            "-days", "2")
+    openssl("req", *curve, "-keyout", "own.key", "-out", "own.csr", "-subj", "/CN=own")
+    with open(os.path.join(folder, "ext"), "w", encoding="ascii") as ext:
+        ext.write("subjectAltName=IP:127.0.0.1\n")
+    openssl("x509", "-req", "-in", "own.csr", "-CA", "ca.crt", "-CAkey", "ca.key",
+            "-CAcreateserial", "-out", "own.crt", "-days", "2", "-extfile", "ext")
+
+
+class TlsServer(harness.Server):
+    def command(self):
+        command = super().command()
+        return [a.replace("http://", "https://") if f"127.0.0.1:{self.client_port}" in a else a
+                for a in command]
+
+
+def secured(binary):
+    if binary != harness.UPSTREAM:
+        raise Skip("the server has no TLS yet")
+    folder = tempfile.mkdtemp(prefix="etcdctl-tls-")
+    try:
+        make_certificates(folder)
+        own, key, ca = (os.path.join(folder, n) for n in ("own.crt", "own.key", "ca.crt"))
+        server = TlsServer(binary, ["--cert-file", own, "--key-file", key, "--trusted-ca-file", ca,
+                                    "--client-cert-auth"])
+        known = [f"--cacert={ca}", f"--cert={own}", f"--key={key}"]
+        with server:
+            for line in ("put a b", "get a", "member list", "lease list", "endpoint hashkv"):
+                args = [*known, f"--endpoints=https://{server.endpoint}", *line.split()]
+                theirs, ours = run(THEIRS, args), run(OURS, args)
+                equal(ours.status, 0, str(ours))
+                if line != "endpoint hashkv":
+                    equal(ours, theirs, line)
+            for args in (["endpoint", "health"], ["endpoint", "health", "--cluster"],
+                         ["snapshot", "save", os.path.join(folder, "snap")],
+                         ["lock", "l", "true"]):
+                # without a scheme the certificates say that TLS is meant
+                got = run(OURS, [*known, f"--endpoints={server.endpoint}", *args])
+                equal(got.status, 0, str(got))
+            for args in ([f"--cacert={ca}"], ["--insecure-skip-tls-verify"], []):
+                args = [*args, f"--endpoints=https://{server.endpoint}", "--command-timeout=500ms",
+                        "get", "a"]
+                equal(run(OURS, args), ctl.boxed(run_quiet(THEIRS, args)), str(args))
+            got = run(OURS, [*known, "--endpoints=https://" + server.endpoint, "check", "datascale"])
+            equal(got.status, 0, str(got))
+    finally:
+        shutil.rmtree(folder)
+
+
+def run_quiet(program, args):
+    """Without what the library logs."""
+    result = run(program, args)
+    return Result(result.status, result.out, ctl.LOG_LINE.sub(b"", result.err))
+
+
+def downgrades(binary):
+    if binary == harness.UPSTREAM:
+        raise Skip("3.4 cannot do that")
+    with harness.Server(binary) as server:
+        for args, want in (
+                ("validate 3.6", Result(0, b"Downgrade validate success, cluster version 3.7\n", b"")),
+                ("validate 3.5", Result(1, b"", b"Error: etcdserver: invalid downgrade target "
+                                                b"version\n")),
+                ("validate x", Result(1, b"", b"Error: etcdserver: wrong downgrade target version "
+                                              b"format\n")),
+                ("cancel", Result(1, b"", b"Error: etcdserver: no inflight downgrade job\n")),
+                ("enable 3.6", Result(0, b"Downgrade enable success, cluster version 3.7\n", b""))):
+            got = run(OURS, ["downgrade", *args.split()], server.endpoint)
+            equal(str(got), str(want), args)
+        got = run(OURS, ["downgrade", "cancel"], server.endpoint)  # perhaps it is at 3.6 by then
+        equal(re.fullmatch(rb"Downgrade cancel success, cluster version 3\.[67]\n", got.out)
+              is not None, True, str(got))
+
+
 def three_members(binary):
     with cluster.Cluster(3, binary) as c:
         one, every = c[0].endpoint, c.endpoint
@@ -718,8 +848,10 @@ def three_members(binary):
 
 TESTS = (keys, transactions, history, leases, members, members_come, maintenance, command_line,
          unreachable, users, authentication, locks, lock_waits_for_its_turn,
+         lock_of_a_command_goes_with_it, lock_ends_with_its_session,
          election_is_won_and_seen, watches, watch_is_interrupted, txn_at_a_terminal,
-         watch_at_a_terminal, passwords_are_asked, snapshots, mirrors, checks, three_members)
+         watch_at_a_terminal, passwords_are_asked, snapshots,
+         snapshot_that_does_not_come, mirrors, checks, secured, downgrades, three_members)
 
 
 def main():
