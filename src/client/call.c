@@ -127,6 +127,7 @@ static void on_deadline(struct deadline *d)
     size_t n = p->request.n - GRPC_PREFIX_LEN;
     uint32_t max = p->attempt.client->cfg.send_max;
     struct etcd_error e;
+    endpoint_shun(p->attempt.endpoint);
     attempt_stop(&p->attempt);
     if (n > max)
         error_set(&e, ETCD_RESOURCE_EXHAUSTED,

@@ -55,6 +55,7 @@ struct endpoint {
     unsigned failures;       /* connections that could not be made, in a row */
     bool was_ready;
     size_t running; /* attempts */
+    msec shunned_until; /* it did not answer in time: others are asked first */
     bool retired;   /* no longer among client.endpoints: closed when nothing runs there */
 };
 
@@ -66,6 +67,8 @@ void endpoints_fini(struct etcd_client *c);
 void endpoints_connect(struct etcd_client *c);
 /* Return an endpoint that takes a stream now, `at` or (SIZE_MAX) the next one; NULL: none does. */
 struct endpoint *endpoint_pick(struct etcd_client *c, size_t at);
+/* It owes an answer for too long. */
+void endpoint_shun(struct endpoint *e);
 /* An attempt that ran there is over. */
 void endpoint_release(struct endpoint *e);
 /* True if the last try to connect to `at`, or (SIZE_MAX) to each endpoint, failed, and that is

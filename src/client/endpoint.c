@@ -13,6 +13,7 @@ enum {
     PAUSE_MAX_MS = 120 * 1000,
     PAUSE_ALONE_FIRST_MS = 50,
     PAUSE_ALONE_MAX_MS = 1000,
+    SHUN_MS = 10 * 1000,
     PING_MIN_MS = 10 * 1000, /* servers end connections that are asked more often */
 };
 
@@ -199,15 +200,24 @@ static struct endpoint *pick_at(struct etcd_client *c, size_t i)
 
 struct endpoint *endpoint_pick(struct etcd_client *c, size_t at)
 {
+    struct endpoint *shunned = NULL;
     if (at != SIZE_MAX)
         return at < c->n_endpoints ? pick_at(c, at) : NULL;
     for (size_t i = 0; i < c->n_endpoints; i++) {
         size_t next = c->next_endpoint++ % c->n_endpoints;
         struct endpoint *e = pick_at(c, next);
-        if (e != NULL)
+        if (e != NULL && (e->shunned_until == 0 || e->shunned_until <= loop_now(c->loop)))
             return e;
+        if (e != NULL && (shunned == NULL || e->shunned_until < shunned->shunned_until))
+            shunned = e;
     }
-    return NULL;
+    return shunned;
+}
+
+void endpoint_shun(struct endpoint *e)
+{
+    if (e != NULL)
+        e->shunned_until = loop_now(e->client->loop) + SHUN_MS;
 }
 
 bool endpoints_are_down(const struct etcd_client *c, size_t at)

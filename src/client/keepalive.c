@@ -200,6 +200,7 @@ static void on_due(struct deadline *d)
     if (loop_now(ks->client->loop) >= k->expires) {
         fail(k, &ks->error);
     } else if (k->at == &ks->asked) {
+        endpoint_shun(ks->stream->attempt.endpoint);
         give_up_stream(ks, 0);
     } else {
         move(k, &ks->wanted, k->expires);

@@ -202,6 +202,17 @@ static void an_endpoint_that_is_gone_is_left(void **state)
     assert_int_equal(fakes[1].calls, before + 10);
 }
 
+static void an_endpoint_that_is_silent_is_shunned(void **state)
+{
+    start_with(2, (struct etcd_client_config){.call_timeout_ms = 100});
+    for (int i = 0; i < ORDERS_MAX; i++)
+        fake_order(&fakes[0], ORDER_STALL);
+    int failed = 0;
+    for (int i = 0; i < 10; i++)
+        failed += put() == -1;
+    assert_in_range(failed, 0, 1);
+}
+
 /* ---- one endpoint, other endpoints ----------------------------------------------------------- */
 
 static void a_call_may_name_its_endpoint(void **state)
@@ -499,6 +510,7 @@ int main(void)
         TEST(what_was_not_begun_is_sent_again),
         TEST(a_learner_is_left_for_another_member),
         TEST(an_endpoint_that_is_gone_is_left),
+        TEST(an_endpoint_that_is_silent_is_shunned),
         TEST(a_call_may_name_its_endpoint),
         TEST(endpoints_may_change),
         TEST(after_goaway_there_is_another_connection),
