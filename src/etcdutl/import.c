@@ -1,6 +1,7 @@
 /* etcdutl/import.c -- see import.h.
  *
- * Upstream's files are never written to. In place, they are renamed when the new ones are whole:
+ * Upstream's files are never written to. In place, they change places with the new ones when those
+ * are whole:
  *   DIR/member          -> DIR/member.upstream-DATE
  *   WALDIR/x.wal        -> WALDIR/upstream-DATE/x.wal   (a WAL directory may be a mount point)
  * SPDX-License-Identifier: Apache-2.0 */

@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,6 +177,34 @@ static enum err rename_path(const char *from, const char *to, struct why *why)
     return rename(from, to) == 0 ? ERR_OK : file_fail(why, "rename", from, errno);
 }
 
+/* Two renames, where the file system cannot swap; what is put aside comes back if the second fails. */
+static enum err put_aside(struct target *t, const char *old_member, struct why *why)
+{
+    enum err e = rename_path(t->member, old_member, why);
+    if (e != ERR_OK)
+        return e;
+    e = rename_path(t->work, t->member, why);
+    if (e != ERR_OK)
+        (void)rename(old_member, t->member);
+    return e;
+}
+
+/* Never is there no member: etcd would take the directory for one of a new cluster. So the new one
+ * gets the name of what is put aside, and then the two are swapped. */
+static enum err take_place(struct target *t, const char *old_member, struct why *why)
+{
+    enum err e = rename_path(t->work, old_member, why);
+    if (e != ERR_OK)
+        return e;
+    if (renameat2(AT_FDCWD, old_member, AT_FDCWD, t->member, RENAME_EXCHANGE) == 0)
+        return ERR_OK;
+    int code = errno;
+    e = rename_path(old_member, t->work, why);
+    if (e == ERR_OK && code != EINVAL && code != ENOSYS)
+        e = file_fail(why, "put aside", t->member, code);
+    return e == ERR_OK ? put_aside(t, old_member, why) : e;
+}
+
 enum err target_finish(struct target *t, const char *old_member, struct why *why)
 {
     enum err e = ERR_OK;
@@ -185,13 +214,9 @@ enum err target_finish(struct target *t, const char *old_member, struct why *why
         e = settle_dir(t, t->work, false, why);
     if (e == ERR_OK && t->made_data_dir)
         e = own_and_sync(t, t->data_dir, why);
-    if (e == ERR_OK && old_member != NULL)
-        e = rename_path(t->member, old_member, why);
-    if (e != ERR_OK)
-        return e;
-    e = rename_path(t->work, t->member, why);
-    if (e != ERR_OK && old_member != NULL)
-        (void)rename(old_member, t->member);
+    if (e == ERR_OK)
+        e = old_member != NULL ? take_place(t, old_member, why)
+                               : rename_path(t->work, t->member, why);
     if (e != ERR_OK)
         return e;
     t->finished = true;
