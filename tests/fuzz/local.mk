@@ -110,3 +110,17 @@ tests_fuzz_txn_line_fuzz_SOURCES = tests/fuzz/txn_line_fuzz.c src/etcdctl/compar
 tests_fuzz_txn_line_fuzz_CPPFLAGS = $(FUZZ_CPPFLAGS)
 tests_fuzz_txn_line_fuzz_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_txn_line_fuzz_LDADD = $(LIB_CLI) $(LIB_PB) $(LIB_BASE)
+
+noinst_PROGRAMS += tests/fuzz/srv_fuzz
+tests_fuzz_srv_fuzz_SOURCES = tests/fuzz/srv_fuzz.c
+tests_fuzz_srv_fuzz_CPPFLAGS = $(FUZZ_CPPFLAGS)
+tests_fuzz_srv_fuzz_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_srv_fuzz_LDADD = $(LIB_DISCOVER) $(LIB_LOOP) $(LIB_BASE)
+
+noinst_PROGRAMS += tests/fuzz/v2_answer_fuzz
+tests_fuzz_v2_answer_fuzz_SOURCES = tests/fuzz/v2_answer_fuzz.c
+tests_fuzz_v2_answer_fuzz_CPPFLAGS = $(FUZZ_CPPFLAGS)
+tests_fuzz_v2_answer_fuzz_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_v2_answer_fuzz_LDADD = $(LIB_CTLV2) $(LIB_DISCOVER) $(LIB_UPSTREAM) $(LIB_MEMBERSHIP) \
+	$(LIB_STORAGE) $(LIB_CLI) $(LIB_TLS) $(LIB_HTTP) $(LIB_LOOP) $(LIB_CONFIG) $(LIB_PB) $(LIB_BASE) \
+	$(JANSSON_LIBS) $(OPENSSL_LIBS)
