@@ -124,3 +124,9 @@ tests_fuzz_v2_answer_fuzz_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_v2_answer_fuzz_LDADD = $(LIB_CTLV2) $(LIB_DISCOVER) $(LIB_UPSTREAM) $(LIB_MEMBERSHIP) \
 	$(LIB_STORAGE) $(LIB_CLI) $(LIB_TLS) $(LIB_HTTP) $(LIB_LOOP) $(LIB_CONFIG) $(LIB_PB) $(LIB_BASE) \
 	$(JANSSON_LIBS) $(OPENSSL_LIBS)
+
+noinst_PROGRAMS += tests/fuzz/grpc_client_fuzz
+tests_fuzz_grpc_client_fuzz_SOURCES = tests/fuzz/grpc_client_fuzz.c src/grpc/client.c src/grpc/wire.c
+tests_fuzz_grpc_client_fuzz_CPPFLAGS = $(FUZZ_CPPFLAGS)
+tests_fuzz_grpc_client_fuzz_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_grpc_client_fuzz_LDADD = $(LIB_BASE)
