@@ -157,7 +157,7 @@ void error_of_status(struct etcd_error *e, const struct grpc_status *st);
 void error_of_deadline(struct etcd_error *e);
 /* True if the server said `which`. */
 bool error_is(const struct etcd_error *e, enum err which);
-/* An error that another try would only meet again. */
+/* An error of a stream that another try would only meet again. */
 bool error_is_final(const struct etcd_error *e);
 
 /* ---- calls ------------------------------------------------------------------------------- */

@@ -13,6 +13,7 @@ enum {
     PAUSE_MAX_MS = 120 * 1000,
     PAUSE_ALONE_FIRST_MS = 50,
     PAUSE_ALONE_MAX_MS = 1000,
+    CONNECT_MIN_MS = 20 * 1000, /* a connection may always take so long */
     SHUN_MS = 10 * 1000,
     PING_MIN_MS = 10 * 1000, /* servers end connections that are asked more often */
 };
@@ -42,7 +43,8 @@ static struct h2_client *connection_new(struct endpoint *e)
         .authority = e->address.authority,
         .ops = tls ? &tls_client_io : NULL,
         .io_arg = &e->tls,
-        .connect_timeout_ms = c->cfg.dial_timeout_ms,
+        .connect_timeout_ms =
+            c->cfg.dial_timeout_ms > CONNECT_MIN_MS ? c->cfg.dial_timeout_ms : CONNECT_MIN_MS,
         .ping_ms = ping < 0 ? 0 : ping < PING_MIN_MS ? PING_MIN_MS : ping,
         .ping_timeout_ms = c->cfg.keepalive_timeout_ms,
         .changed = on_changed,

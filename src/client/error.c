@@ -53,5 +53,8 @@ bool error_is(const struct etcd_error *e, enum err which)
 
 bool error_is_final(const struct etcd_error *e)
 {
+    /* a stream has no deadline: it was Authenticate that nobody answered */
+    if (e->code == ETCD_DEADLINE_EXCEEDED && !e->from_server)
+        return false;
     return e->code != ETCD_OK && e->code != ETCD_UNAVAILABLE && e->code != ETCD_INTERNAL;
 }

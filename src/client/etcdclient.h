@@ -87,7 +87,7 @@ struct etcd_client_config {
     bool tls;                /* use TLS where no scheme says otherwise */
     bool insecure_skip_verify;
 
-    int64_t dial_timeout_ms;       /* of one connection [2,000] */
+    int64_t dial_timeout_ms;       /* to get a token [2,000]; a connection may take 20,000 */
     int64_t call_timeout_ms;       /* of a call that names none [5,000]; -1: none */
     int64_t keepalive_time_ms;     /* PING a silent connection after, 10,000 at least; -1: never */
     int64_t keepalive_timeout_ms;  /* and give it up after [6,000] */
@@ -105,7 +105,8 @@ struct etcd_client_config {
  * is none, a certificate that cannot be read). */
 struct etcd_client *etcd_client_new(const struct etcd_client_config *config,
                                     struct etcd_error *ret_error);
-/* End everything without a callback, and free. Not from within a callback. NULL is fine. */
+/* End everything without a callback, and free. What was made from the client (timers, sessions,
+ * locks, observers) is freed before. Not from within a callback. NULL is fine. */
 void etcd_client_free(struct etcd_client *c);
 
 /* Get a token for the user now, and wait for it (dial_timeout_ms). Without a user, or where
