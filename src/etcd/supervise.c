@@ -82,6 +82,8 @@ void status_line(const struct server_summary *s, char ret[STATUS_MAX])
     if (s->quota > 0)
         buf_addf(&b, "/%.0f", (double)s->quota / MIB);
     buf_add_str(&b, " MiB");
+    if (s->fsync_p99 != 0)
+        buf_addf(&b, ", fsync p99 %" PRId64 " ms", s->fsync_p99);
     if (s->alarms & BIT(1))
         buf_add_str(&b, ", NOSPACE");
     if (s->alarms & BIT(2))

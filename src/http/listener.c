@@ -5,6 +5,7 @@
 #include "http/listener.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <netdb.h>
@@ -46,6 +47,14 @@ static int listen_on(int family, const struct sockaddr *addr, socklen_t len, boo
     return -1;
 }
 
+/* In other releases' words, which begin small. */
+static const char *trouble(int number, char ret[64])
+{
+    snprintf(ret, 64, "%s", strerror(number));
+    ret[0] = (char)tolower((unsigned char)ret[0]);
+    return ret;
+}
+
 static enum err bind_tcp(const char *host, uint16_t port, bool shared, int *ret_fd,
                          struct why *why)
 {
@@ -70,7 +79,8 @@ static enum err bind_tcp(const char *host, uint16_t port, bool shared, int *ret_
     if (fd == -1 && host[0] == '\0') /* no IPv6 here */
         return bind_tcp("0.0.0.0", port, shared, ret_fd, why);
     if (fd == -1)
-        return why_set(why, ERR_IO, "listen tcp %s:%u: bind: %s", host, port, strerror(saved));
+        return why_set(why, ERR_IO, "listen tcp %s:%u: bind: %s", host, port,
+                       trouble(saved, (char[64]){""}));
     *ret_fd = fd;
     return ERR_OK;
 }
@@ -109,7 +119,8 @@ enum err listener_bind_unix(const char *path, int *ret_fd, struct why *why)
     unlink_stale(&addr);
     int fd = listen_on(AF_UNIX, (const struct sockaddr *)&addr, sizeof addr, false);
     if (fd == -1)
-        return why_set(why, ERR_IO, "listen unix %s: bind: %s", path, strerror(errno));
+        return why_set(why, ERR_IO, "listen unix %s: bind: %s", path,
+                       trouble(errno, (char[64]){""}));
     *ret_fd = fd;
     return ERR_OK;
 }

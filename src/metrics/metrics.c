@@ -47,6 +47,19 @@ void metric_observe(struct metric *m, double v)
     observe(m, &m->plain, v);
 }
 
+double metric_quantile(const struct metric *m, double q)
+{
+    uint64_t counts[METRIC_BOUNDS_MAX + 1], total = 0, below = 0;
+    for (size_t i = 0; i <= m->bounds_n; i++)
+        total += counts[i] = atomic_load_explicit(&m->plain.bucket[i], memory_order_relaxed);
+    for (size_t i = 0; total != 0 && i < m->bounds_n; i++) {
+        below += counts[i];
+        if ((double)below >= q * (double)total)
+            return m->bounds[i];
+    }
+    return total != 0 ? m->bounds[m->bounds_n - 1] : 0;
+}
+
 /* ---- series --------------------------------------------------------------------------------- */
 
 /* Append the text between quotes: \, " and line ends are escaped. */

@@ -114,6 +114,10 @@ static inline int64_t metric_value(const struct metric *m)
 
 void metric_observe(struct metric *m, double v);
 
+/* Return the bound below which the share `q` of all that a histogram without labels counted lies (the
+ * highest bound if it lies above all), or 0 if it counted nothing. Any thread. */
+double metric_quantile(const struct metric *m, double q);
+
 /* Return the series with these label values, in the order of the names, made at the first call. It
  * stays valid for the life of the process. Any thread. */
 struct metric_series *metric_series_get(struct metric *m, const char *const *values);

@@ -76,6 +76,7 @@ struct server_summary {
     revision rev;
     raft_index applied, committed;
     int64_t db_in_use, quota; /* bytes; no limit if 0 */
+    msec fsync_p99;           /* of the log, at most; 0: nothing was written yet */
     unsigned alarms;
     char leader_name[64];
     char missing[256]; /* names of members that are not connected */

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
+#include "server/metrics_priv.h"
 #include "server/server_priv.h"
 
 enum { SUMMARY_MS = 500 };
@@ -53,6 +54,7 @@ void server_summary(struct server *s, struct server_summary *ret)
     ret->committed = atomic_load_explicit(&s->committed, memory_order_relaxed);
     ret->db_in_use = atomic_load_explicit(&s->db_in_use, memory_order_relaxed);
     ret->alarms = server_alarms(s);
+    ret->fsync_p99 = (msec)(metric_quantile(&metric_wal_fsync, 0.99) * 1e3);
 }
 
 void server_pulse(const struct server *s, struct server_pulse *ret)

@@ -190,9 +190,28 @@ static void many_threads_count(void **state)
     assert_int_equal(sum, (int64_t)THREADS * ROUNDS * 500000000);
 }
 
+static void a_quantile_is_the_bound_above_it(void **state)
+{
+    (void)state;
+    static const double bounds[] = METRIC_DOUBLING(0.001);
+    static struct metric m = METRIC_HISTOGRAM("q_seconds", "Durations.", bounds, 4);
+    assert_true(metric_quantile(&m, 0.99) == 0);
+    for (int i = 0; i < 98; i++)
+        metric_observe(&m, 0.0005);
+    assert_true(metric_quantile(&m, 0.99) == 0.001);
+    metric_observe(&m, 0.003);
+    metric_observe(&m, 0.003);
+    assert_true(metric_quantile(&m, 0.5) == 0.001);
+    assert_true(metric_quantile(&m, 0.99) == 0.004);
+    for (int i = 0; i < 100; i++)
+        metric_observe(&m, 5);
+    assert_true(metric_quantile(&m, 0.99) == 0.008); /* the highest that there is */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_quantile_is_the_bound_above_it),
         cmocka_unit_test(counters_and_gauges),
         cmocka_unit_test(numbers_are_written_as_go_does),
         cmocka_unit_test(a_family_with_labels),
