@@ -72,11 +72,6 @@ bool v2_cluster_is_interrupted(void)
     return transport_is_interrupted();
 }
 
-bool v2_cluster_check_tls(struct cluster *c, struct trouble *t)
-{
-    return transport_check_tls(c->transport, t);
-}
-
 static void endpoints_free(struct uri *endpoints, size_t n)
 {
     for (size_t i = 0; i < n; i++)

@@ -65,9 +65,6 @@ void v2_cluster_set_credentials(struct cluster *c, const char *username, const c
 void v2_cluster_end_on_interrupt(struct cluster *c);
 bool v2_cluster_is_interrupted(void);
 
-/* Read the certificates now, instead of when the first of them is needed. */
-MUST_USE bool v2_cluster_check_tls(struct cluster *c, struct trouble *t);
-
 /* Replace the endpoints by these, in an order of chance. False, and nothing changes, if one is no
  * URL or there is none. */
 MUST_USE bool v2_cluster_set_endpoints(struct cluster *c, char *const *urls, size_t n,

@@ -222,16 +222,16 @@ static bool file_can_be_read(const char *path, struct trouble *t)
 bool v2_session_check_tls(const struct context *c, struct trouble *t)
 {
     struct tls_config tls = tls_settings(c);
-    return tls_files_fit(&tls, t) && file_can_be_read(tls.cert_file, t) &&
-           file_can_be_read(tls.key_file, t) && file_can_be_read(tls.ca_file, t);
-}
-
-static bool check_tls(const struct context *c, struct cluster *cluster, struct trouble *t)
-{
-    struct tls_config tls = tls_settings(c);
-    if (!v2_session_check_tls(c, t))
+    struct tls_context *context = NULL;
+    struct why why;
+    if (!tls_files_fit(&tls, t) || !file_can_be_read(tls.cert_file, t) ||
+        !file_can_be_read(tls.key_file, t) || !file_can_be_read(tls.ca_file, t))
         return false;
-    return (tls.cert_file == NULL && tls.ca_file == NULL) || v2_cluster_check_tls(cluster, t);
+    if (tls.cert_file == NULL && tls.ca_file == NULL)
+        return true;
+    enum err e = tls_context_new(&tls, &context, &why);
+    tls_context_free(context);
+    return e == ERR_OK || trouble_set(t, "%s", why.text);
 }
 
 bool v2_session_open_unsynced(const struct context *c, struct cluster **ret_cluster,
@@ -239,7 +239,7 @@ bool v2_session_open_unsynced(const struct context *c, struct cluster **ret_clus
 {
     AUTO(cluster) struct cluster *cluster = new_cluster(c);
     char *name = NULL, *password = NULL;
-    if (!set_endpoints(c, cluster, t) || !check_tls(c, cluster, t))
+    if (!set_endpoints(c, cluster, t) || !v2_session_check_tls(c, t))
         return false;
     const char *user = v2_session_setting(c, "username", "ETCDCTL_USERNAME");
     if (user != NULL) {

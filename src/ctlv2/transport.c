@@ -95,7 +95,8 @@ static bool uri_is_tls(const struct uri *u)
     return uri_is(u, "https") || uri_is(u, "unixs");
 }
 
-bool transport_check_tls(struct transport *t, struct trouble *trouble)
+/* Read the certificates, if that was not done yet. */
+static bool transport_check_tls(struct transport *t, struct trouble *trouble)
 {
     struct why why;
     if (t->tls == NULL && tls_context_new(&t->config.tls, &t->tls, &why) != ERR_OK)
@@ -196,15 +197,25 @@ static bool text_ends_with(const char *s, const char *end)
     return n >= m && strcmp(s + n - m, end) == 0;
 }
 
-/* Go names no address when the server closed. */
+/* Go names no address when the server closed, nor when TLS failed, which is no failed connection.
+ */
 static void exchange_set_trouble(struct exchange *x, enum err e)
 {
+    static const char handshake[] = "TLS handshake: ", alert[] = "TLS alert: ";
     const char *why = x->request.why.text;
-    const char *text = text_ends_with(why, ": EOF")              ? "EOF"
-                       : text_ends_with(why, ": unexpected EOF") ? "unexpected EOF"
-                                                                 : why;
-    trouble_set(x->trouble, "%s", text);
-    x->trouble->connection = e == ERR_CLOSED && text == why;
+    const char *failed = strstr(why, handshake), *told = strstr(why, alert);
+    if (told != NULL)
+        trouble_set(x->trouble, "remote error: tls: %s", told + strlen(alert));
+    else if (failed != NULL)
+        trouble_set(x->trouble, "tls: %s", failed + strlen(handshake));
+    else if (text_ends_with(why, ": EOF"))
+        trouble_set(x->trouble, "EOF");
+    else if (text_ends_with(why, ": unexpected EOF"))
+        trouble_set(x->trouble, "unexpected EOF");
+    else {
+        trouble_set(x->trouble, "%s", why);
+        x->trouble->connection = e == ERR_CLOSED;
+    }
 }
 
 static void on_done(struct http_request *r, enum err e)

@@ -18,8 +18,6 @@ struct transport *transport_new(const struct transport_config *config);
 void transport_end_on_interrupt(struct transport *t);
 bool transport_is_interrupted(void);
 
-/* Read the certificates, if that was not done yet. */
-bool transport_check_tls(struct transport *t, struct trouble *trouble);
 void transport_free(struct transport *t); /* NULL is fine */
 
 enum transport_end {

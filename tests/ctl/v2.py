@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -655,10 +656,47 @@ def backup():
     equal([b"three" in text for text in (ours[-3], ours[-1])], [False, True], "the v3 key")
 
 
+def make_certificates(folder):
+    def openssl(*args):
+        subprocess.run(("openssl",) + args, check=True, capture_output=True, cwd=folder,
+                       timeout=LIMIT_S, stdin=subprocess.DEVNULL)
+    with open(folder + "/names", "w", encoding="ascii") as names:
+        names.write("subjectAltName=IP:127.0.0.1\n")
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem",
+            "-subj", "/CN=ca")
+    openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "key", "-out", "csr", "-subj",
+            "/CN=localhost")
+    openssl("x509", "-req", "-in", "csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+            "-extfile", "names", "-out", "cert")
+
+
+def tls():
+    """D1: --ca-file, --cert-file, --key-file. Of failed handshakes only the status is compared, for the
+    words are those of another library."""
+    with tempfile.TemporaryDirectory() as folder:
+        make_certificates(folder)
+        server = fresh_server(free_ports(2))
+        url = f"https://127.0.0.1:{server.client_port}"
+        server.args += ["--listen-client-urls", url, "--advertise-client-urls", url, "--cert-file",
+                        folder + "/cert", "--key-file", folder + "/key", "--client-cert-auth",
+                        "--trusted-ca-file", folder + "/ca.pem"]
+        files = f"--ca-file {folder}/ca.pem --cert-file {folder}/cert --key-file {folder}/key"
+        good = [f"{files} set /x 1", f"{files} --debug get /x", f"{files} cluster-health",
+                f"{files} member list", f"--ca-file {folder}/ca.pem get /x"]
+        bad = ["get /x", "--no-sync get /x", f"--ca-file {folder}/key get /x",
+               f"--cert-file {folder}/cert --key-file {folder}/ca.key get /x",
+               f"--cert-file {folder}/cert --key-file {folder}/ca.key cluster-health"]
+        with server:
+            theirs, ours = ([plain(Ctl(p, url).run(line)) for line in good] +
+                            [Ctl(p, url).run(line)[:2] for line in bad]
+                            for p in (THEIRS, ours_path()))
+    compare(good + bad, theirs, ours)
+
+
 TESTS = [keys, debug, members, auth, usage, unreachable, default_endpoints, variables,
          standard_input, a_cluster_of_nobody, watch_once, watch_recursive, watch_forever,
          watch_forever_json, watch_cleared, exec_watch, exec_watch_key_first, exec_watch_no_command,
-         exec_watch_directory, unhealthy, backup]
+         exec_watch_directory, unhealthy, backup, tls]
 
 if __name__ == "__main__":
     beside.main(TESTS)
