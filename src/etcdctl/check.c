@@ -54,6 +54,8 @@ int64_t check_clean_up(struct etcd_client *c, const char *prefix, int64_t timeou
     Etcdserverpb__DeleteRangeResponse *r =
         etcd_call(c, &etcd_rpc_delete_range, &request, timeout_ms, ret_error);
     int64_t revision = r && r->header ? r->header->revision : 0;
+    if (r && !revision)
+        *ret_error = (struct etcd_error){.text = "the server does not tell its revision"};
     etcd_response_free(r);
     arena_free(a);
     return revision;

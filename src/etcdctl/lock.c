@@ -29,7 +29,8 @@ static struct {
 
 static void set_environment(const struct etcd_mutex *m)
 {
-    char *revision = xasprintf("%lld", (long long)etcd_mutex_header(m)->revision);
+    const Etcdserverpb__ResponseHeader *header = etcd_mutex_header(m);
+    char *revision = xasprintf("%lld", header ? (long long)header->revision : 0);
     setenv("ETCD_LOCK_KEY", etcd_mutex_key(m), 1);
     setenv("ETCD_LOCK_REV", revision, 1);
     free(revision);

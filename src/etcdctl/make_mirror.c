@@ -101,10 +101,12 @@ static void find_revision(struct mirror *m)
     struct etcd_error e;
     Etcdserverpb__RangeResponse *r =
         etcd_call(m->source.client, &etcd_rpc_range, &request, -1, &e);
-    if (r && r->header)
-        m->rev = m->now_at = r->header->revision;
-    else
+    if (!r)
         m->code = session_fail(CLI_ERROR, &e);
+    else if (!r->header)
+        m->code = cli_fail(CLI_ERROR, "the source does not tell its revision");
+    else
+        m->rev = m->now_at = r->header->revision;
     etcd_response_free(r);
 }
 
@@ -143,6 +145,8 @@ static void on_changes(void *arg, const Etcdserverpb__WatchResponse *r,
     }
     for (size_t i = 0; i < r->n_events && m->code == CLI_OK; i++) {
         const Mvccpb__Event *ev = r->events[i];
+        if (!ev->kv)
+            continue;
         if (ev->kv->mod_revision > m->now_at)
             flush(m);
         m->now_at = ev->kv->mod_revision;
