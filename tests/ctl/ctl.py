@@ -20,7 +20,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "wire"))
 import harness  # noqa: E402
-from harness import ROOT, Skip, equal, wait_for  # noqa: E402,F401
+from harness import ROOT, Skip  # noqa: E402
 
 THEIRS = shutil.which("etcdctl", path="/usr/bin:/usr/local/bin")
 ADVERTISE = ("http://127.0.0.1:2379", "http://127.0.0.1:2380")
@@ -230,6 +230,28 @@ def write_golden(name, result):
     GOLDEN.mkdir(exist_ok=True)
     (GOLDEN / f"{name}.txt").write_bytes(b"status %d\n--- stdout\n%s--- stderr\n%s"
                                          % (result.status, result.out, result.err))
+
+
+def need_auth(binary):
+    if binary != harness.UPSTREAM:
+        raise Skip("the server has no users yet")
+
+
+def run_tests(tests):
+    """Each test with the distribution's server and with ours; those named in the arguments, or all."""
+    suite = harness.Suite(900)
+    chosen = sys.argv[1:]
+    for kind, binary in (("upstream", harness.UPSTREAM), ("ours", harness.server_path())):
+        for test in tests:
+            name = f"{test.__name__}_on_{kind}"
+            if chosen and test.__name__ not in chosen and name not in chosen:
+                continue
+            suite.run(test if binary and THEIRS else lacking, binary, name=name)
+    suite.finish()
+
+
+def lacking(_):
+    raise Skip("the distribution's etcd is not installed")
 
 
 # ---- a terminal -----------------------------------------------------------------------------------
