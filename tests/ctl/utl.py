@@ -456,6 +456,44 @@ def import_one_of_three():
         leader = group.leader()
         wait_for(lambda: peer_hash(one) == peer_hash(leader), text="equal hashes")
         equal(one.must("status").header.member_id, one.id, "the id")
+        one.stop()  # and the way back
+        group.wait_put()
+        run("export", "--data-dir", one.data_dir, "--to", one.data_dir + ".back")
+        one.binary, one.flags["data-dir"] = UPSTREAM, one.data_dir + ".back"
+        one.start()
+        group.wait_put()
+        leader = group.leader()
+        wait_for(lambda: peer_hash(one) == peer_hash(leader), text="equal hashes")
+
+
+def import_after_member_changes():
+    """Some before upstream's snapshot, some behind it."""
+    for count in ("5", "1000"):
+        with Place() as place:
+            member = lone(UPSTREAM, ["--snapshot-count", count]).start()
+            learners = []
+            for i in range(3):
+                added = member.must("member_add", pb().MemberAddRequest(
+                    peerURLs=[f"http://127.0.0.1:{i + 1}"], isLearner=True)).member.ID
+                learners.append(added)
+                member.client.put(b"k%d" % i, b"v")
+                if i < 2:
+                    member.must("member_remove", pb().MemberRemoveRequest(ID=added))
+            member.must("member_update", pb().MemberUpdateRequest(
+                ID=learners[2], peerURLs=["http://127.0.0.1:9"]))
+            wanted = [(m.ID, m.name, list(m.peerURLs), m.isLearner)
+                      for m in member.must("member_list").members]
+            member.kill()
+            run("import", "--from", member.data_dir, "--data-dir", place / "new")
+            with lone(SERVER, data_dir=place / "new", like=member) as ours:
+                got = [(m.ID, m.name, list(m.peerURLs), m.isLearner)
+                       for m in ours.must("member_list").members]
+                equal(sorted(got), sorted(wanted), "members")
+            removed = subprocess.run(
+                ["sqlite3", "-readonly", place / "new/member/kv.db",
+                 "select count(*) from bucket where bucket = 'members_removed'"],
+                capture_output=True, text=True, timeout=30).stdout.strip()
+            equal(removed, "2", "removed members")
 
 
 def import_refuses():
@@ -752,7 +790,8 @@ TESTS = [
     restore_ids_are_upstreams, restore_three_members, restore_raises_the_revision, restore_refuses,
     damaged_snapshots_are_refused, full_disk_leaves_nothing,
     import_of_small_logs, import_with_many_snapshots, import_of_several_files, import_in_place,
-    import_with_wal_dir, import_keeps_auth_and_alarms, import_one_of_three, import_refuses,
+    import_with_wal_dir, import_keeps_auth_and_alarms, import_one_of_three,
+    import_after_member_changes, import_refuses,
     import_of_a_torn_log, v2_content_is_not_lost, export_and_back, export_after_kill,
     recover_from_two_of_three, check_finds_damage, defrag_gives_space_back,
     migrate_sets_the_version, backup_starts_anew,
