@@ -121,8 +121,8 @@ static struct cli_command *const check_commands[] = {&v2store_command, NULL};
 struct cli_command utl_check = {
     .use = "check <data dir> | <subcommand>",
     .summary = "commands for checking properties",
-    .details = "With a data directory of this etcd: checks both of its databases, and that they fit "
-               "together.\n",
+    .details = "With a data directory of this etcd: checks both of its databases, and that they "
+               "fit together.\n",
     .flags = check_flags,
     .commands = check_commands,
     .run = check_run_command,

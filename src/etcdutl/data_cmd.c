@@ -69,8 +69,8 @@ static struct cli_flag migrate_flags[] = {
     {"data-dir", .type = CLI_STRING, .value = &migrate.data_dir,
      .usage = "Path to the etcd data dir"},
     {"target-version", .type = CLI_STRING, .value = &migrate.target,
-     .usage = "Target etcd version to migrate contents of data dir. Minimal value 3.5. Format \"X.Y\" "
-              "for example 3.6."},
+     .usage = "Target etcd version to migrate contents of data dir. Minimal value 3.5. Format "
+              "\"X.Y\" for example 3.6."},
     {"force", .type = CLI_BOOL, .value = &migrate.force,
      .usage = "Ignore migration failure and forcefully override storage version. Not recommended."},
     {0},
@@ -170,8 +170,8 @@ static int backup_run_command(struct cli_command *cmd, int argc, char **argv)
     bool is_ours = access(ours, F_OK) == 0;
     free(ours);
     if (is_ours)
-        return cli_fail(CLI_ERROR, "'%s' is a data directory of this etcd, and backup is for those of "
-                        "upstream's; use: etcdctl snapshot save", backup.data_dir);
+        return cli_fail(CLI_ERROR, "'%s' is a data directory of this etcd, and backup is for those "
+                        "of upstream's; use: etcdctl snapshot save", backup.data_dir);
     struct backup_options o = {backup.data_dir,       backup.wal_dir, backup.backup_dir,
                                backup.backup_wal_dir, backup.with_v3, utl_lock_wait()};
     struct why why = {""};

@@ -47,8 +47,8 @@ static enum err check_entry(struct export *x, const struct raft_entry *e)
     if (is_known)
         return ERR_OK;
     return why_set(x->why, ERR_INVALID,
-                   "the log has an entry (%" PRIu64 ") that is not applied yet and that etcd %s does "
-                   "not know: start etcd once, stop it with SIGTERM, and export again",
+                   "the log has an entry (%" PRIu64 ") that is not applied yet and that etcd %s "
+                   "does not know: start etcd once, stop it with SIGTERM, and export again",
                    e->index, x->o->target);
 }
 

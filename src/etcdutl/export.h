@@ -20,8 +20,9 @@ struct export_report {
     raft_index applied, last;
 };
 
-/* The same member of the same cluster: the database and a snapshot at the entry that is applied, the
- * log behind it. ERR_INVALID if the target would not understand what is there, ERR_EXISTS, ... */
+/* The same member of the same cluster: the database and a snapshot at the entry that is applied,
+ * the log behind it. ERR_INVALID if the target would not understand what is there, ERR_EXISTS if
+ * `to` is not empty, ... */
 MUST_USE enum err export_run(const struct export_options *o, struct export_report *ret,
                              struct why *why);
 

@@ -31,7 +31,8 @@ static inline void founders_auto(struct founders *f)
     founders_fini(f);
 }
 
-/* Make them the members of the cluster, in place of all that the buckets name; its version stays. */
+/* Make them the members of the cluster, in place of all that the buckets name. Its version
+ * stays. */
 MUST_USE enum err founders_store(const struct founders *f, struct kv_writer *w, struct why *why);
 
 /* Write the log of such a cluster: an entry that brings in each member, all of them committed. */

@@ -65,8 +65,8 @@ static enum err check_version(struct import *im)
     db_text(im->d, BUCKET_META, "storageVersion", storage);
     if (storage[0] != '\0' && version_cmp(storage, ETCD_CLUSTER_VERSION) > 0)
         return why_set(im->why, ERR_NEWER_SCHEMA,
-                       "'%s' was written by etcd %s, and this program reads up to %s; downgrade the "
-                       "cluster first (etcdctl downgrade), or restore a snapshot",
+                       "'%s' was written by etcd %s, and this program reads up to %s; downgrade "
+                       "the cluster first (etcdctl downgrade), or restore a snapshot",
                        im->o->from, storage, ETCD_CLUSTER_VERSION);
     return ERR_OK;
 }
@@ -91,7 +91,7 @@ static enum err check_v2(struct import *im)
         return ERR_OK;
     return why_set(im->why, ERR_FOREIGN_DATA,
                    "'%s' holds keys, users or roles of the v2 API (%s), which this etcd does not "
-                   "keep. Copy what is still needed to v3 first; with --drop-v2 they are left behind",
+                   "keep. Copy what is still needed to v3 first; with --drop-v2 they stay behind",
                    im->o->from,
                    has_user_keys ? "in its snapshot" : "in its log");
 }

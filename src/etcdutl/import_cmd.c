@@ -8,6 +8,7 @@
 #include "etcdutl/export.h"
 #include "etcdutl/import.h"
 #include "etcdutl/utl.h"
+#include "upstream/files.h"
 
 /* ---- import --------------------------------------------------------------------------------- */
 
@@ -75,14 +76,6 @@ static void date_text(char ret[32])
     (void)strftime(ret, 32, "%Y%m%d-%H%M%S", &tm);
 }
 
-static char *without_slash(const char *path)
-{
-    size_t n = strlen(path);
-    while (n > 1 && path[n - 1] == '/')
-        n--;
-    return xstrndup(path, n);
-}
-
 static int import_run_command(struct cli_command *cmd, int argc, char **argv)
 {
     (void)argc;
@@ -91,7 +84,7 @@ static int import_run_command(struct cli_command *cmd, int argc, char **argv)
         return CLI_ERROR;
     char date[32];
     date_text(date);
-    char *from = without_slash(import.from);
+    char *from = path_without_slash(import.from);
     struct import_options o = {.from = from,
                                .wal_dir = import.wal_dir,
                                .data_dir = import.data_dir,

@@ -50,8 +50,8 @@ static enum err detect(struct migrate *g)
         g->minor = MINOR_FIRST;
         return ERR_OK;
     }
-    say(g, "failed to detect storage version. Please make sure you are using data dir from etcd v3.5 "
-           "and older");
+    say(g, "failed to detect storage version. Please make sure you are using data dir from etcd "
+           "v3.5 and older");
     return why_set(g->why, ERR_INVALID, "missing term information");
 }
 

@@ -28,8 +28,8 @@ static enum err open_member(const char *path, msec lock_wait_ms, struct member_d
 {
     if (upstream_dir_is(path, NULL))
         return why_set(why, ERR_FOREIGN_DATA,
-                       "'%s' was written by upstream's etcd; import it first: etcdutl import --from "
-                       "%s --data-dir NEW",
+                       "'%s' was written by upstream's etcd; import it first: etcdutl import "
+                       "--from %s --data-dir NEW",
                        path, path);
     return member_dir_open(path, NULL, lock_wait_ms, ret, why);
 }
@@ -161,7 +161,8 @@ static void follow_log(struct forcing *f, const struct member_dir *m)
     }
 }
 
-static void keep_others(const struct cluster *c, member_id self, struct member ***ret, size_t *ret_n)
+static void keep_others(const struct cluster *c, member_id self, struct member ***ret,
+                        size_t *ret_n)
 {
     *ret = xcalloc(cluster_size(c) + 1, sizeof **ret);
     *ret_n = 0;
@@ -178,8 +179,8 @@ static enum err force_one(struct forcing *f, member_id self, struct member **ret
     const struct member *m = cluster_find(f->c, self);
     if (m == NULL)
         return why_set(why, ERR_INVALID,
-                       "the data of member %" PRIx64 " end before it came into the cluster, or after "
-                       "it was removed: take those of another one, or a backup",
+                       "the data of member %" PRIx64 " end before it came into the cluster, or "
+                       "after it was removed: take those of another one, or a backup",
                        self);
     if (m->is_learner) {
         cluster_change_promote(0, self, &cc);

@@ -33,8 +33,8 @@ MUST_USE enum err recover_look(const char *path, msec lock_wait_ms, struct recov
 MUST_USE enum err recover_choose(const struct recover_member *m, size_t n, size_t *ret_newest,
                                  struct why *why);
 
-/* Copy `from` to the new data directory `to` as a cluster of one. `ret_others` gets the members that
- * were removed, `ret_self` the one that is left; both owned. */
+/* Copy `from` to the new data directory `to` as a cluster of one. `ret_others` gets the members
+ * that were removed, `ret_self` the one that is left; both owned. */
 MUST_USE enum err recover_make(const char *from, const char *to, msec lock_wait_ms,
                                struct member **ret_self, struct member ***ret_others,
                                size_t *ret_n, struct why *why);

@@ -75,8 +75,8 @@ static void add_other(struct buf *b, struct buf *cluster, const struct member *m
              "\nWhen the cluster is healthy, member %s again (it was %" PRIx64 "):\n"
              "    on its host: stop etcd, and move its data directory away\n"
              "    etcdctl member add %s --peer-urls=%s\n"
-             "    on its host: etcd --name %s --initial-cluster %s --initial-cluster-state existing "
-             "--initial-advertise-peer-urls %s ...\n",
+             "    on its host: etcd --name %s --initial-cluster %s --initial-cluster-state "
+             "existing --initial-advertise-peer-urls %s ...\n",
              name, m->id, name, buf_cstr(&urls), name, buf_cstr(cluster), buf_cstr(&urls));
 }
 

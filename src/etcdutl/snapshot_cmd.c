@@ -39,8 +39,8 @@ static struct cli_flag restore_flags[] = {
     {"bump-revision", .type = CLI_UINT64, .value = &restore.bump_revision,
      .usage = "How much to increase the latest revision after restore"},
     {"mark-compacted", .type = CLI_BOOL, .value = &restore.mark_compacted,
-     .usage = "Mark the latest revision after restore as the point of scheduled compaction (required "
-              "if --bump-revision > 0, disallowed otherwise)"},
+     .usage = "Mark the latest revision after restore as the point of scheduled compaction "
+              "(required if --bump-revision > 0, disallowed otherwise)"},
     {0},
 };
 

@@ -28,14 +28,6 @@ struct target {
 
 /* ---- paths ---------------------------------------------------------------------------------- */
 
-static char *without_slash(const char *path)
-{
-    size_t n = strlen(path);
-    while (n > 1 && path[n - 1] == '/')
-        n--;
-    return xstrndup(path, n);
-}
-
 /* Where the WAL directory is meanwhile: one below member/ goes along with the rename. */
 static char *wal_path(const struct target *t, const char *wal_dir, bool *ret_is_inside)
 {
@@ -47,7 +39,7 @@ static char *wal_path(const struct target *t, const char *wal_dir, bool *ret_is_
 static struct target *target_new(const struct target_options *o)
 {
     struct target *t = xcalloc(1, sizeof *t);
-    t->data_dir = without_slash(o->data_dir);
+    t->data_dir = path_without_slash(o->data_dir);
     t->work = xasprintf("%s/" TARGET_UNFINISHED, t->data_dir);
     t->member = xasprintf("%s/member", t->data_dir);
     t->kv_path = xasprintf("%s/kv.db", t->work);
@@ -76,7 +68,7 @@ static enum err make_wal_dir(struct target *t, const char *wal_dir, bool beside_
                              struct why *why)
 {
     bool is_inside;
-    char *path = without_slash(wal_dir);
+    char *path = path_without_slash(wal_dir);
     t->wal_dir = wal_path(t, path, &is_inside);
     free(path);
     t->beside_wal = beside_member && !is_inside;
@@ -145,7 +137,7 @@ static bool is_log(const char *name)
     return strncmp(name, "log.db", 6) == 0;
 }
 
-/* The files of a directory, then the directory; only those of our log if others have files there. */
+/* The files of a directory, then the directory; only those of our log where others have some. */
 static enum err settle_dir(const struct target *t, const char *path, bool only_log,
                            struct why *why)
 {
@@ -177,7 +169,7 @@ static enum err rename_path(const char *from, const char *to, struct why *why)
     return rename(from, to) == 0 ? ERR_OK : file_fail(why, "rename", from, errno);
 }
 
-/* Two renames, where the file system cannot swap; what is put aside comes back if the second fails. */
+/* Two renames, where the file system cannot swap; the first is taken back if the second fails. */
 static enum err put_aside(struct target *t, const char *old_member, struct why *why)
 {
     enum err e = rename_path(t->member, old_member, why);

@@ -21,7 +21,7 @@ struct target;
 struct target_options {
     const char *data_dir;
     const char *wal_dir;    /* NULL or "": log.db lives in member/ */
-    const char *owner_like; /* the files get the owner of this one, where it is another; may be NULL */
+    const char *owner_like; /* the files get the owner of this one; NULL: of the data directory */
     bool beside_member;     /* a member is there, and target_finish() is told where it goes */
     const char *vfs;        /* of SQLite, for tests */
 };

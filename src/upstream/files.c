@@ -95,6 +95,14 @@ enum err path_sync(const char *path, struct why *why)
     return e;
 }
 
+char *path_without_slash(const char *path)
+{
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    return xstrndup(path, n);
+}
+
 bool dir_is_empty(const char *path, const char *except)
 {
     DIR *d = opendir(path);

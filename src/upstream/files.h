@@ -24,6 +24,9 @@ MUST_USE enum err dirs_make(const char *path, struct why *why);
 /* Sync a directory (or a file), so that it lasts. */
 MUST_USE enum err path_sync(const char *path, struct why *why);
 
+/* Return the path without slashes at its end, owned. */
+char *path_without_slash(const char *path);
+
 /* True if nothing but `except` (may be NULL) is in the directory, or it is not there. */
 bool dir_is_empty(const char *path, const char *except);
 

@@ -389,7 +389,8 @@ static enum err load_entry(struct loading *l, const struct wal_entry *entry, str
         return why_set(why, ERR_DAMAGED, "'%s' is damaged: entries %" PRIu64 " to %" PRIu64
                        " are missing", w->dir, l->start.index + w->n_entries + 1, entry->index - 1);
     if (entry->term == 0 || entry->term < before)
-        return why_set(why, ERR_DAMAGED, "'%s' is damaged: the terms of entries go down at %" PRIu64,
+        return why_set(why, ERR_DAMAGED,
+                       "'%s' is damaged: the terms of entries go down at %" PRIu64,
                        w->dir, entry->index);
     if (at == w->cap_entries) {
         w->cap_entries = w->cap_entries ? w->cap_entries * 2 : 1024;

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """etcdutl: snapshots and data directories of both kinds, against the distribution's etcd 3.4.
 
-What a command made is started, by our server or by the distribution's, and compared by HashKV. $ETCD
-is our server, $ETCDUTL the program under test, by default the one beside it.
+What a command made is started, by our server or by the distribution's, and compared by HashKV.
+$ETCD is our server, $ETCDUTL the program under test, by default the one beside it.
 """
 import hashlib
 import json
@@ -153,7 +153,7 @@ def restored(source, target_binary, restore):
             target.client.put(b"after", b"v")
             equal(target.client.must("leases").leases[0].ID, 7777, "the lease")
             listed = target.client.must("member_list").members
-            equal([(m.name, list(m.peerURLs)) for m in listed], [("m1", [target.peer_url])], "members")
+            equal([(m.name, list(m.peerURLs)) for m in listed], [("m1", [target.peer_url])], "who")
 
 
 def ours_restores(snapshot, target):
@@ -309,7 +309,7 @@ def status_is_upstreams():
         equal([got[0], got[1], got[3], got[4]],
               [theirs_simple[0], theirs_simple[1], theirs_simple[3], ""], "the simple form")
         fields = run("snapshot", "status", snapshot, "-w", "fields")[0].splitlines()
-        equal(fields[:2], [f'"Hash" : {ours["hash"]}', f'"Revision" : {ours["revision"]}'], "fields")
+        equal(fields[:2], [f'"Hash" : {ours["hash"]}', f'"Revision" : {ours["revision"]}'], "these")
         table = run("snapshot", "status", snapshot, "-w", "table")[0]
         equal("TOTAL KEYS" in table and "VERSION" in table, True, table)
         refused("snapshot", "status", snapshot, "-w", "protobuf", word="protobuf not supported")
@@ -436,7 +436,8 @@ def import_keeps_auth_and_alarms():
         equal("1 leases, 1 alarms, auth is enabled" in out, True, out)
         rows = subprocess.run(
             ["sqlite3", "-readonly", place / "new/member/kv.db",
-             "select hex(value) from bucket where bucket='auth' and key=cast('authEnabled' as blob)"],
+             "select hex(value) from bucket where bucket = 'auth' "
+             "and key = cast('authEnabled' as blob)"],
             capture_output=True, text=True, timeout=30).stdout.strip()
         equal(rows, "01", "authEnabled")
 
@@ -684,7 +685,8 @@ def check_finds_damage():
         out, _ = run("check", member.data_dir)
         equal("is sound" in out, True, out)
         for name, sql in (
-                ("kv.db", "update revision set main = 5 where pos = (select max(pos) from revision)"),
+                ("kv.db", "update revision set main = 5 where pos = "
+                          "(select max(pos) from revision)"),
                 ("log.db", "delete from entry where idx = (select max(idx) - 1 from entry)"),
                 ("log.db", "update state set commit_index = 100000"),
                 ("kv.db", "update bucket set value = x'00' where key = cast('consistent_index' as "
