@@ -144,7 +144,8 @@ static void on_give_up(struct loop_task *t)
     struct list all;
     error_set(&error, ETCD_UNAVAILABLE,
               "rpc error: code = Unavailable desc = connection error: desc = \"transport: Error "
-              "while dialing: %s\"", c->trouble.text);
+              "while dialing: %s\"",
+              c->trouble.text);
     list_init(&all);
     list_splice_tail(&all, &c->waiting);
     while (!list_is_empty(&all)) {

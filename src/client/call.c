@@ -106,8 +106,9 @@ static void on_ended(struct attempt *a, const struct grpc_status *st,
     if (no_token != NULL) {
         call_end(p, no_token);
     } else if (p->broken) {
-        error_set(&e, ETCD_INTERNAL, "rpc error: code = Internal desc = grpc: failed to unmarshal "
-                                     "the received message");
+        error_set(&e, ETCD_INTERNAL,
+                  "rpc error: code = Internal desc = grpc: failed to unmarshal "
+                  "the received message");
         call_end(p, &e);
     } else if (st->code == GRPC_OK) {
         call_end(p, NULL);
@@ -151,11 +152,10 @@ size_t message_frame(struct buf *to, const ProtobufCMessage *msg)
     return n;
 }
 
-struct etcd_pending *call_start(struct etcd_client *c, size_t at, const struct etcd_method *m,
-                                const void *request, int64_t timeout_ms,
-                                void (*done)(void *arg, const void *response,
-                                             const struct etcd_error *error),
-                                void *arg)
+struct etcd_pending *
+call_start(struct etcd_client *c, size_t at, const struct etcd_method *m, const void *request,
+           int64_t timeout_ms,
+           void (*done)(void *arg, const void *response, const struct etcd_error *error), void *arg)
 {
     struct etcd_pending *p = call_new(c);
     attempt_init(&p->attempt, c, m);
@@ -186,21 +186,18 @@ struct etcd_pending *call_start(struct etcd_client *c, size_t at, const struct e
     return p;
 }
 
-struct etcd_pending *etcd_call_start(struct etcd_client *c, const struct etcd_method *m,
-                                     const void *request, int64_t timeout_ms,
-                                     void (*done)(void *arg, const void *response,
-                                                  const struct etcd_error *error),
-                                     void *arg)
+struct etcd_pending *etcd_call_start(
+    struct etcd_client *c, const struct etcd_method *m, const void *request, int64_t timeout_ms,
+    void (*done)(void *arg, const void *response, const struct etcd_error *error), void *arg)
 {
     return call_start(c, SIZE_MAX, m, request, timeout_ms, done, arg);
 }
 
-struct etcd_pending *etcd_call_start_at(struct etcd_client *c, size_t endpoint,
-                                        const struct etcd_method *m, const void *request,
-                                        int64_t timeout_ms,
-                                        void (*done)(void *arg, const void *response,
-                                                     const struct etcd_error *error),
-                                        void *arg)
+struct etcd_pending *
+etcd_call_start_at(struct etcd_client *c, size_t endpoint, const struct etcd_method *m,
+                   const void *request, int64_t timeout_ms,
+                   void (*done)(void *arg, const void *response, const struct etcd_error *error),
+                   void *arg)
 {
     invariant(endpoint < c->n_endpoints);
     return call_start(c, endpoint, m, request, timeout_ms, done, arg);

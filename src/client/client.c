@@ -110,9 +110,8 @@ struct etcd_client *etcd_client_new(const struct etcd_client_config *config,
     calls_init(c);
     token_init(c, config);
     bool good = (!c->cfg.tls || client_need_tls(c, ret_error)) &&
-                (cfg.endpoints != NULL
-                     ? endpoints_set(c, cfg.endpoints, cfg.n_endpoints, ret_error)
-                     : endpoints_set(c, here, ARRAY_LEN(here), ret_error));
+                (cfg.endpoints != NULL ? endpoints_set(c, cfg.endpoints, cfg.n_endpoints, ret_error)
+                                       : endpoints_set(c, here, ARRAY_LEN(here), ret_error));
     if (good)
         return c;
     etcd_client_free(c);
@@ -183,9 +182,7 @@ bool etcd_client_poll(struct etcd_client *c, int64_t timeout_ms)
     if (c->polling || atomic_load(&c->interrupted))
         return false;
     c->polling = true;
-    msec deadline = timeout_ms < 0    ? MSEC_NEVER
-                    : timeout_ms == 0 ? 0
-                                      : clock_now_ms() + timeout_ms;
+    msec deadline = timeout_ms < 0 ? MSEC_NEVER : timeout_ms == 0 ? 0 : clock_now_ms() + timeout_ms;
     loop_round(c->loop, deadline);
     c->polling = false;
     return !atomic_load(&c->interrupted);

@@ -54,9 +54,9 @@ struct endpoint {
     struct loop_timer again; /* connects */
     unsigned failures;       /* connections that could not be made, in a row */
     bool was_ready;
-    size_t running; /* attempts */
+    size_t running;     /* attempts */
     msec shunned_until; /* it did not answer in time: others are asked first */
-    bool retired;   /* no longer among client.endpoints: closed when nothing runs there */
+    bool retired;       /* no longer among client.endpoints: closed when nothing runs there */
 };
 
 void endpoints_init(struct etcd_client *c);
@@ -81,19 +81,19 @@ enum { ATTEMPT_HEADERS = GRPC_BASE_HEADERS + 4 };
 
 struct attempt {
     struct etcd_client *client;
-    struct list link;            /* client.waiting */
-    struct deadline pause;       /* it goes on then */
-    struct endpoint *endpoint;   /* where it runs; else NULL */
+    struct list link;          /* client.waiting */
+    struct deadline pause;     /* it goes on then */
+    struct endpoint *endpoint; /* where it runs; else NULL */
     const struct etcd_method *method;
-    size_t at;                   /* only this endpoint; SIZE_MAX: any */
-    bool without_token;          /* Authenticate itself */
+    size_t at;          /* only this endpoint; SIZE_MAX: any */
+    bool without_token; /* Authenticate itself */
     bool require_leader;
-    msec deadline;               /* for the server to know; DEADLINE_NONE: none */
-    struct blob *token;          /* that was sent */
+    msec deadline;      /* for the server to know; DEADLINE_NONE: none */
+    struct blob *token; /* that was sent */
     uint64_t token_no;
     struct http_header headers[ATTEMPT_HEADERS];
     char timeout[GRPC_TIMEOUT_TEXT];
-    struct grpc_rpc rpc;         /* its owner sets recv_max, one_answer, message */
+    struct grpc_rpc rpc; /* its owner sets recv_max, one_answer, message */
 
     /* The headers are on their way: send the messages. */
     void (*started)(struct attempt *a);
@@ -131,7 +131,7 @@ enum token_state {
 
 struct token {
     enum token_state state;
-    uint64_t no; /* counts the tokens */
+    uint64_t no;        /* counts the tokens */
     struct blob *bytes; /* NULL: send none */
     bool fixed;         /* given by the user */
     char *user, *password;
@@ -144,7 +144,8 @@ void token_init(struct etcd_client *c, const struct etcd_client_config *config);
 void token_fini(struct etcd_client *c);
 /* True if the token is there; else it was asked for. */
 bool token_is_ready(struct etcd_client *c);
-/* Return true, and see to a new token, if an attempt that failed so is to be made again with one. */
+/* Return true, and see to a new token, if an attempt that failed so is to be made again with one.
+ */
 bool token_is_to_blame(struct attempt *a, const struct etcd_error *e);
 /* A stream is to be opened: it should not begin with a token about to expire. */
 void token_freshen(struct etcd_client *c);
@@ -208,8 +209,7 @@ struct etcd_stream {
 struct etcd_stream *stream_open(struct etcd_client *c, const struct etcd_method *m,
                                 bool require_leader, void (*raw)(void *arg, struct slice msg),
                                 void (*message)(void *arg, const void *response),
-                                void (*done)(void *arg, const struct etcd_error *error),
-                                void *arg);
+                                void (*done)(void *arg, const struct etcd_error *error), void *arg);
 void streams_fini(struct etcd_client *c);
 void watchers_fini(struct etcd_client *c);
 void keepers_fini(struct etcd_client *c);

@@ -45,7 +45,9 @@ static struct h2_client *connection_new(struct endpoint *e)
         .io_arg = &e->tls,
         .connect_timeout_ms =
             c->cfg.dial_timeout_ms > CONNECT_MIN_MS ? c->cfg.dial_timeout_ms : CONNECT_MIN_MS,
-        .ping_ms = ping < 0 ? 0 : ping < PING_MIN_MS ? PING_MIN_MS : ping,
+        .ping_ms = ping < 0             ? 0
+                   : ping < PING_MIN_MS ? PING_MIN_MS
+                                        : ping,
         .ping_timeout_ms = c->cfg.keepalive_timeout_ms,
         .changed = on_changed,
         .arg = e,

@@ -22,7 +22,8 @@ void error_of_deadline(struct etcd_error *e)
     error_set(e, ETCD_DEADLINE_EXCEEDED, "context deadline exceeded");
 }
 
-/* Return the error whose words are `text` among those that clients know, ERR_OK if there is none. */
+/* Return the error whose words are `text` among those that clients know, ERR_OK if there is none.
+ */
 static enum err known_error(const char *text)
 {
     if (strncmp(text, "etcdserver: ", 12) != 0)

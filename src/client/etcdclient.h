@@ -9,11 +9,11 @@
  *
  * The client connects when it is first used, to all of its endpoints; calls go round those that
  * answer, and wait for one until their time is over. A lost endpoint is tried again with growing
- * pauses (1 s to 120 s; 50 ms to 1 s while nothing else is left). Reads (Range, MemberList, ...) are
- * sent again when an endpoint fails under them; what changes something is sent again only if it
- * certainly was not begun. A token of Authenticate is fetched when a user is set, and again when the
- * server calls it invalid. Watches resume behind the last revision that they saw, on any endpoint.
- * Memory is bounded: an answer is at most recv_max.
+ * pauses (1 s to 120 s; 50 ms to 1 s while nothing else is left). Reads (Range, MemberList, ...)
+ * are sent again when an endpoint fails under them; what changes something is sent again only if it
+ * certainly was not begun. A token of Authenticate is fetched when a user is set, and again when
+ * the server calls it invalid. Watches resume behind the last revision that they saw, on any
+ * endpoint. Memory is bounded: an answer is at most recv_max.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef ETCDCLIENT_H
 #define ETCDCLIENT_H
@@ -87,12 +87,12 @@ struct etcd_client_config {
     bool tls;                /* use TLS where no scheme says otherwise */
     bool insecure_skip_verify;
 
-    int64_t dial_timeout_ms;       /* to get a token [2,000]; a connection may take 20,000 */
-    int64_t call_timeout_ms;       /* of a call that names none [5,000]; -1: none */
-    int64_t keepalive_time_ms;     /* PING a silent connection after, 10,000 at least; -1: never */
-    int64_t keepalive_timeout_ms;  /* and give it up after [6,000] */
-    uint32_t send_max, recv_max;   /* bytes of one message [2 MiB, 2 GiB - 1] */
-    bool require_leader;           /* streams end when their endpoint has no leader */
+    int64_t dial_timeout_ms;      /* to get a token [2,000]; a connection may take 20,000 */
+    int64_t call_timeout_ms;      /* of a call that names none [5,000]; -1: none */
+    int64_t keepalive_time_ms;    /* PING a silent connection after, 10,000 at least; -1: never */
+    int64_t keepalive_timeout_ms; /* and give it up after [6,000] */
+    uint32_t send_max, recv_max;  /* bytes of one message [2 MiB, 2 GiB - 1] */
+    bool require_leader;          /* streams end when their endpoint has no leader */
     bool fail_fast; /* calls and streams fail when no endpoint can be dialled, and do not wait */
 
     /* Lines for a log of what the client does (a connection made or lost, a call sent again).
@@ -114,8 +114,8 @@ void etcd_client_free(struct etcd_client *c);
  * program that wants to know before it does something. */
 bool etcd_client_login(struct etcd_client *c, struct etcd_error *ret_error);
 
-/* Run what is due; wait for at most `timeout_ms` (0: do not wait, -1: without limit) until something
- * happened. Return false once the client was interrupted. */
+/* Run what is due; wait for at most `timeout_ms` (0: do not wait, -1: without limit) until
+ * something happened. Return false once the client was interrupted. */
 bool etcd_client_poll(struct etcd_client *c, int64_t timeout_ms);
 /* Let the poll or the call that waits return: it ends with ETCD_CANCELED. May be called from a
  * signal handler or another thread. The client stays interrupted until etcd_client_resume(). */
@@ -149,44 +149,43 @@ struct etcd_method {
 
 extern const struct etcd_method etcd_rpc_range, etcd_rpc_put, etcd_rpc_delete_range, etcd_rpc_txn,
     etcd_rpc_compact, etcd_rpc_lease_grant, etcd_rpc_lease_revoke, etcd_rpc_lease_time_to_live,
-    etcd_rpc_lease_leases, etcd_rpc_member_add, etcd_rpc_member_remove, etcd_rpc_member_update, etcd_rpc_member_list,
-    etcd_rpc_member_promote, etcd_rpc_alarm, etcd_rpc_status, etcd_rpc_defragment, etcd_rpc_hash, etcd_rpc_hash_kv,
-    etcd_rpc_move_leader, etcd_rpc_downgrade, etcd_rpc_auth_enable, etcd_rpc_auth_disable, etcd_rpc_auth_status,
-    etcd_rpc_authenticate, etcd_rpc_user_add, etcd_rpc_user_get, etcd_rpc_user_list, etcd_rpc_user_delete,
-    etcd_rpc_user_change_password, etcd_rpc_user_grant_role, etcd_rpc_user_revoke_role, etcd_rpc_role_add,
-    etcd_rpc_role_get, etcd_rpc_role_list, etcd_rpc_role_delete, etcd_rpc_role_grant_permission,
-    etcd_rpc_role_revoke_permission, etcd_rpc_lock_lock, etcd_rpc_lock_unlock, etcd_rpc_election_campaign,
-    etcd_rpc_election_proclaim, etcd_rpc_election_leader, etcd_rpc_election_resign;
+    etcd_rpc_lease_leases, etcd_rpc_member_add, etcd_rpc_member_remove, etcd_rpc_member_update,
+    etcd_rpc_member_list, etcd_rpc_member_promote, etcd_rpc_alarm, etcd_rpc_status,
+    etcd_rpc_defragment, etcd_rpc_hash, etcd_rpc_hash_kv, etcd_rpc_move_leader, etcd_rpc_downgrade,
+    etcd_rpc_auth_enable, etcd_rpc_auth_disable, etcd_rpc_auth_status, etcd_rpc_authenticate,
+    etcd_rpc_user_add, etcd_rpc_user_get, etcd_rpc_user_list, etcd_rpc_user_delete,
+    etcd_rpc_user_change_password, etcd_rpc_user_grant_role, etcd_rpc_user_revoke_role,
+    etcd_rpc_role_add, etcd_rpc_role_get, etcd_rpc_role_list, etcd_rpc_role_delete,
+    etcd_rpc_role_grant_permission, etcd_rpc_role_revoke_permission, etcd_rpc_lock_lock,
+    etcd_rpc_lock_unlock, etcd_rpc_election_campaign, etcd_rpc_election_proclaim,
+    etcd_rpc_election_leader, etcd_rpc_election_resign;
 /* Methods that answer with a stream, or take one, for etcd_stream_open(). */
 extern const struct etcd_method etcd_rpc_range_stream, etcd_rpc_snapshot, etcd_rpc_watch,
     etcd_rpc_lease_keep_alive, etcd_rpc_election_observe;
 
-/* Call and wait (not inside a callback). Return the answer, freed with etcd_response_free(), or NULL: *ret_error says why.
- * `timeout_ms` 0 is the client's call_timeout_ms, -1 is none. */
+/* Call and wait (not inside a callback). Return the answer, freed with etcd_response_free(), or
+ * NULL: *ret_error says why. `timeout_ms` 0 is the client's call_timeout_ms, -1 is none. */
 void *etcd_call(struct etcd_client *c, const struct etcd_method *m, const void *request,
                 int64_t timeout_ms, struct etcd_error *ret_error);
 void etcd_response_free(void *response); /* NULL is fine */
 
-/* Call; `done` is told the answer (lent until it returns) or, with NULL, the error. `request` may be
- * freed at once. */
+/* Call; `done` is told the answer (lent until it returns) or, with NULL, the error. `request` may
+ * be freed at once. */
 struct etcd_pending; /* valid until `done` was called */
-struct etcd_pending *etcd_call_start(struct etcd_client *c, const struct etcd_method *m,
-                                     const void *request, int64_t timeout_ms,
-                                     void (*done)(void *arg, const void *response,
-                                                  const struct etcd_error *error),
-                                     void *arg);
+struct etcd_pending *etcd_call_start(
+    struct etcd_client *c, const struct etcd_method *m, const void *request, int64_t timeout_ms,
+    void (*done)(void *arg, const void *response, const struct etcd_error *error), void *arg);
 void etcd_call_cancel(struct etcd_pending *p); /* `done` is not called */
 
 /* The same at one endpoint only, that of this number in etcd_client_endpoints(): to ask each member
  * for itself, all at once. */
 void *etcd_call_at(struct etcd_client *c, size_t endpoint, const struct etcd_method *m,
                    const void *request, int64_t timeout_ms, struct etcd_error *ret_error);
-struct etcd_pending *etcd_call_start_at(struct etcd_client *c, size_t endpoint,
-                                        const struct etcd_method *m, const void *request,
-                                        int64_t timeout_ms,
-                                        void (*done)(void *arg, const void *response,
-                                                     const struct etcd_error *error),
-                                        void *arg);
+struct etcd_pending *
+etcd_call_start_at(struct etcd_client *c, size_t endpoint, const struct etcd_method *m,
+                   const void *request, int64_t timeout_ms,
+                   void (*done)(void *arg, const void *response, const struct etcd_error *error),
+                   void *arg);
 
 /* ---- streams ------------------------------------------------------------------------------ */
 
@@ -216,16 +215,15 @@ void etcd_watcher_request_progress(struct etcd_watcher *w);
 struct etcd_watch;
 
 /* Watch; `create` is copied (its watch_id is ignored). `on_response` is told each answer, lent:
- * created (the first time only), events (fragments put together), progress notifications. Last, once, canceled:
- * with the server's answer (compact_revision, cancel_reason), or `response` NULL and the error. When
- * the connection is lost the watch goes on behind the last revision it saw, elsewhere, and no answer
- * says so. */
-struct etcd_watch *etcd_watch_start(struct etcd_watcher *w,
-                                    const Etcdserverpb__WatchCreateRequest *create,
-                                    void (*on_response)(void *arg,
-                                                        const Etcdserverpb__WatchResponse *response,
-                                                        const struct etcd_error *error),
-                                    void *arg);
+ * created (the first time only), events (fragments put together), progress notifications. Last,
+ * once, canceled: with the server's answer (compact_revision, cancel_reason), or `response` NULL
+ * and the error. When the connection is lost the watch goes on behind the last revision it saw,
+ * elsewhere, and no answer says so. */
+struct etcd_watch *
+etcd_watch_start(struct etcd_watcher *w, const Etcdserverpb__WatchCreateRequest *create,
+                 void (*on_response)(void *arg, const Etcdserverpb__WatchResponse *response,
+                                     const struct etcd_error *error),
+                 void *arg);
 /* End it; `on_response` is not called again. Fine inside on_response. */
 void etcd_watch_cancel(struct etcd_watch *w);
 
@@ -235,12 +233,11 @@ void etcd_watch_cancel(struct etcd_watch *w);
  * told each answer; with TTL 0, or `response` NULL (the lease could not be renewed within its TTL),
  * it is the last. */
 struct etcd_keepalive;
-struct etcd_keepalive *
-etcd_keepalive_start(struct etcd_client *c, int64_t lease,
-                     void (*on_response)(void *arg,
-                                         const Etcdserverpb__LeaseKeepAliveResponse *response,
-                                         const struct etcd_error *error),
-                     void *arg);
+struct etcd_keepalive *etcd_keepalive_start(
+    struct etcd_client *c, int64_t lease,
+    void (*on_response)(void *arg, const Etcdserverpb__LeaseKeepAliveResponse *response,
+                        const struct etcd_error *error),
+    void *arg);
 void etcd_keepalive_stop(struct etcd_keepalive *k); /* fine inside on_response */
 /* Renew once and wait (call_timeout_ms). The answer is freed with etcd_response_free(); NULL:
  * *ret_error, which is "etcdserver: requested lease not found" too. */
@@ -259,7 +256,8 @@ bool etcd_session_is_alive(const struct etcd_session *s); /* false: the lease ra
 /* Stop renewing; with `revoke` revoke the lease (waits). */
 void etcd_session_free(struct etcd_session *s, bool revoke);
 
-/* A lock on `name`: the key is "NAME/LEASEHEX", whoever created the oldest key below NAME/ holds it. */
+/* A lock on `name`: the key is "NAME/LEASEHEX", whoever created the oldest key below NAME/ holds
+ * it. */
 struct etcd_mutex;
 struct etcd_mutex *etcd_mutex_new(struct etcd_session *s, const char *name);
 /* Wait for the lock (timeout_ms 0 or -1: without limit). With `try_only` fail with
@@ -268,7 +266,7 @@ struct etcd_mutex *etcd_mutex_new(struct etcd_session *s, const char *name);
 bool etcd_mutex_lock(struct etcd_mutex *m, bool try_only, int64_t timeout_ms,
                      struct etcd_error *ret_error);
 bool etcd_mutex_unlock(struct etcd_mutex *m, struct etcd_error *ret_error);
-const char *etcd_mutex_key(const struct etcd_mutex *m);            /* "" while not held */
+const char *etcd_mutex_key(const struct etcd_mutex *m); /* "" while not held */
 const Etcdserverpb__ResponseHeader *etcd_mutex_header(const struct etcd_mutex *m);
 void etcd_mutex_free(struct etcd_mutex *m);
 

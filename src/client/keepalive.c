@@ -14,8 +14,8 @@
 #include "client/client_priv.h"
 
 enum {
-    REOPEN_MS = 500,     /* after a stream on which nothing was heard */
-    ANSWER_MIN_MS = 500, /* an answer may always take so long */
+    REOPEN_MS = 500,       /* after a stream on which nothing was heard */
+    ANSWER_MIN_MS = 500,   /* an answer may always take so long */
     FIRST_EXTRA_MS = 1000, /* the first one: as long as a connection, and this */
 };
 
@@ -192,7 +192,6 @@ static void on_reopen(struct loop_timer *t)
     keepers_go(ks);
 }
 
-
 static void on_due(struct deadline *d)
 {
     struct etcd_keepalive *k = CONTAINER_OF(d, struct etcd_keepalive, due);
@@ -227,8 +226,7 @@ static struct keepers *keepers_get(struct etcd_client *c)
 
 static struct etcd_keepalive *
 keepalive_start(struct etcd_client *c, int64_t lease, msec ttl,
-                void (*on_response)(void *arg,
-                                    const Etcdserverpb__LeaseKeepAliveResponse *response,
+                void (*on_response)(void *arg, const Etcdserverpb__LeaseKeepAliveResponse *response,
                                     const struct etcd_error *error),
                 void *arg)
 {
@@ -249,12 +247,11 @@ keepalive_start(struct etcd_client *c, int64_t lease, msec ttl,
     return k;
 }
 
-struct etcd_keepalive *
-etcd_keepalive_start(struct etcd_client *c, int64_t lease,
-                     void (*on_response)(void *arg,
-                                         const Etcdserverpb__LeaseKeepAliveResponse *response,
-                                         const struct etcd_error *error),
-                     void *arg)
+struct etcd_keepalive *etcd_keepalive_start(
+    struct etcd_client *c, int64_t lease,
+    void (*on_response)(void *arg, const Etcdserverpb__LeaseKeepAliveResponse *response,
+                        const struct etcd_error *error),
+    void *arg)
 {
     return keepalive_start(c, lease, c->cfg.dial_timeout_ms + FIRST_EXTRA_MS, on_response, arg);
 }

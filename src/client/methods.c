@@ -23,14 +23,14 @@ METHOD(compact, etcdserverpb, KV, Compact, compaction_request, compaction_respon
 METHOD(watch, etcdserverpb, Watch, Watch, watch_request, watch_response, false);
 METHOD(lease_grant, etcdserverpb, Lease, LeaseGrant, lease_grant_request, lease_grant_response,
        true);
-METHOD(lease_revoke, etcdserverpb, Lease, LeaseRevoke, lease_revoke_request,
-       lease_revoke_response, true);
+METHOD(lease_revoke, etcdserverpb, Lease, LeaseRevoke, lease_revoke_request, lease_revoke_response,
+       true);
 METHOD(lease_keep_alive, etcdserverpb, Lease, LeaseKeepAlive, lease_keep_alive_request,
        lease_keep_alive_response, true);
 METHOD(lease_time_to_live, etcdserverpb, Lease, LeaseTimeToLive, lease_time_to_live_request,
        lease_time_to_live_response, true);
-METHOD(lease_leases, etcdserverpb, Lease, LeaseLeases, lease_leases_request,
-       lease_leases_response, true);
+METHOD(lease_leases, etcdserverpb, Lease, LeaseLeases, lease_leases_request, lease_leases_response,
+       true);
 METHOD(member_add, etcdserverpb, Cluster, MemberAdd, member_add_request, member_add_response,
        false);
 METHOD(member_remove, etcdserverpb, Cluster, MemberRemove, member_remove_request,
@@ -43,8 +43,8 @@ METHOD(member_promote, etcdserverpb, Cluster, MemberPromote, member_promote_requ
        member_promote_response, false);
 METHOD(alarm, etcdserverpb, Maintenance, Alarm, alarm_request, alarm_response, true);
 METHOD(status, etcdserverpb, Maintenance, Status, status_request, status_response, true);
-METHOD(defragment, etcdserverpb, Maintenance, Defragment, defragment_request,
-       defragment_response, false);
+METHOD(defragment, etcdserverpb, Maintenance, Defragment, defragment_request, defragment_response,
+       false);
 METHOD(hash, etcdserverpb, Maintenance, Hash, hash_request, hash_response, true);
 METHOD(hash_kv, etcdserverpb, Maintenance, HashKV, hash_kvrequest, hash_kvresponse, true);
 METHOD(snapshot, etcdserverpb, Maintenance, Snapshot, snapshot_request, snapshot_response, true);
@@ -54,12 +54,12 @@ METHOD(downgrade, etcdserverpb, Maintenance, Downgrade, downgrade_request, downg
        false);
 METHOD(auth_enable, etcdserverpb, Auth, AuthEnable, auth_enable_request, auth_enable_response,
        false);
-METHOD(auth_disable, etcdserverpb, Auth, AuthDisable, auth_disable_request,
-       auth_disable_response, false);
+METHOD(auth_disable, etcdserverpb, Auth, AuthDisable, auth_disable_request, auth_disable_response,
+       false);
 METHOD(auth_status, etcdserverpb, Auth, AuthStatus, auth_status_request, auth_status_response,
        false);
-METHOD(authenticate, etcdserverpb, Auth, Authenticate, authenticate_request,
-       authenticate_response, false);
+METHOD(authenticate, etcdserverpb, Auth, Authenticate, authenticate_request, authenticate_response,
+       false);
 METHOD(user_add, etcdserverpb, Auth, UserAdd, auth_user_add_request, auth_user_add_response, false);
 METHOD(user_get, etcdserverpb, Auth, UserGet, auth_user_get_request, auth_user_get_response, true);
 METHOD(user_list, etcdserverpb, Auth, UserList, auth_user_list_request, auth_user_list_response,

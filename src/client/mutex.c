@@ -29,8 +29,8 @@ static bool confirm(struct claim *k, msec deadline, struct etcd_error *ret_error
 {
     Etcdserverpb__RangeRequest rq = ETCDSERVERPB__RANGE_REQUEST__INIT;
     rq.key = (ProtobufCBinaryData){.len = strlen(k->key), .data = (uint8_t *)k->key};
-    Etcdserverpb__RangeResponse *r = etcd_call(k->client, &etcd_rpc_range, &rq,
-                                               time_left(k->client, deadline), ret_error);
+    Etcdserverpb__RangeResponse *r =
+        etcd_call(k->client, &etcd_rpc_range, &rq, time_left(k->client, deadline), ret_error);
     if (r == NULL)
         return false;
     bool there = r->n_kvs != 0;

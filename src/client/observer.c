@@ -11,9 +11,9 @@
 struct etcd_observer {
     struct etcd_client *client;
     char *prefix, *prefix_end;
-    struct etcd_pending *call;     /* while ASKING */
+    struct etcd_pending *call; /* while ASKING */
     struct etcd_watcher *watcher;
-    struct etcd_watch *watch;      /* else */
+    struct etcd_watch *watch; /* else */
     bool following;
     bool telling, dead;
     void (*leader)(void *arg, const Etcdserverpb__RangeResponse *leader,

@@ -64,9 +64,9 @@ void tidy_end(struct etcd_client *c, bool interrupted)
 /* ---- transactions ------------------------------------------------------------------------ */
 
 /* If the key's create revision is `rev`, do `then`, else `otherwise`. */
-static Etcdserverpb__TxnResponse *transact(struct claim *k, int64_t rev, op **then,
-                                           size_t n_then, op **otherwise, size_t n_otherwise,
-                                           int64_t timeout_ms, struct etcd_error *ret_error)
+static Etcdserverpb__TxnResponse *transact(struct claim *k, int64_t rev, op **then, size_t n_then,
+                                           op **otherwise, size_t n_otherwise, int64_t timeout_ms,
+                                           struct etcd_error *ret_error)
 {
     Etcdserverpb__Compare compare = ETCDSERVERPB__COMPARE__INIT, *compares[] = {&compare};
     Etcdserverpb__TxnRequest rq = ETCDSERVERPB__TXN_REQUEST__INIT;
@@ -140,8 +140,8 @@ Etcdserverpb__TxnResponse *claim_make(struct claim *k, ProtobufCBinaryData value
     oldest_init(k, &oldest);
     range_op_init(&oldest, &oldest_op);
     op *then[] = {&put_op, &oldest_op}, *otherwise[] = {&mine_op, &oldest_op};
-    Etcdserverpb__TxnResponse *r = transact(k, 0, then, 2, otherwise, 2,
-                                            time_left(k->client, deadline), ret_error);
+    Etcdserverpb__TxnResponse *r =
+        transact(k, 0, then, 2, otherwise, 2, time_left(k->client, deadline), ret_error);
     if (r == NULL)
         return NULL;
     if (!is_made_well(r)) {
@@ -160,8 +160,7 @@ bool claim_update(struct claim *k, ProtobufCBinaryData value, bool *ret_held,
     Etcdserverpb__PutRequest put;
     op put_op, *then[] = {&put_op};
     put_init(k, value, &put, &put_op);
-    Etcdserverpb__TxnResponse *r =
-        transact(k, k->create_revision, then, 1, NULL, 0, 0, ret_error);
+    Etcdserverpb__TxnResponse *r = transact(k, k->create_revision, then, 1, NULL, 0, 0, ret_error);
     if (r == NULL)
         return false;
     *ret_held = r->succeeded;
@@ -179,8 +178,7 @@ bool claim_drop(struct claim *k, struct etcd_error *ret_error)
     del_op.request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_DELETE_RANGE;
     del_op.request_delete_range = &del;
     bool interrupted = tidy_begin(k->client);
-    Etcdserverpb__TxnResponse *r =
-        transact(k, k->create_revision, then, 1, NULL, 0, 0, ret_error);
+    Etcdserverpb__TxnResponse *r = transact(k, k->create_revision, then, 1, NULL, 0, 0, ret_error);
     tidy_end(k->client, interrupted);
     if (r == NULL)
         return false;
@@ -243,8 +241,8 @@ bool claim_wait(struct claim *k, msec deadline, struct etcd_error *ret_error)
     rq.sort_order = ETCDSERVERPB__RANGE_REQUEST__SORT_ORDER__DESCEND; /* the next older one */
     rq.max_create_revision = k->create_revision - 1;
     for (bool waited = true; waited;) {
-        Etcdserverpb__RangeResponse *r = etcd_call(k->client, &etcd_rpc_range, &rq,
-                                                   time_left(k->client, deadline), ret_error);
+        Etcdserverpb__RangeResponse *r =
+            etcd_call(k->client, &etcd_rpc_range, &rq, time_left(k->client, deadline), ret_error);
         if (r == NULL)
             return false;
         bool alone = r->n_kvs == 0;

@@ -14,10 +14,10 @@ struct etcd_client *session_client(const struct etcd_session *s);
 struct claim {
     struct etcd_session *session;
     struct etcd_client *client;
-    char *prefix;            /* "NAME/" */
-    char *prefix_end;        /* "NAME0": behind all that begins with it */
-    char *key;               /* "NAME/LEASEHEX" */
-    int64_t create_revision; /* 0: it is not ours */
+    char *prefix;                         /* "NAME/" */
+    char *prefix_end;                     /* "NAME0": behind all that begins with it */
+    char *key;                            /* "NAME/LEASEHEX" */
+    int64_t create_revision;              /* 0: it is not ours */
     Etcdserverpb__ResponseHeader *header; /* of the last success */
 };
 

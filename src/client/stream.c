@@ -46,8 +46,9 @@ static void tell_message(struct etcd_stream *s, struct slice msg)
     if (pb_unpack(s->attempt.method->response, msg, s->arena, &response) != ERR_OK) {
         struct etcd_error e;
         attempt_stop(&s->attempt);
-        error_set(&e, ETCD_INTERNAL, "rpc error: code = Internal desc = grpc: failed to unmarshal "
-                                     "the received message");
+        error_set(&e, ETCD_INTERNAL,
+                  "rpc error: code = Internal desc = grpc: failed to unmarshal "
+                  "the received message");
         s->done(s->arg, &e);
         return;
     }

@@ -6,8 +6,9 @@
  *
  * The watches of a watcher share one stream. They are created one after the other: the answer names
  * no request, so that it can only be the one for the watch that was asked for. When the stream is
- * lost all are created again on another, each behind the last revision that it has seen: that of its
- * last event, or of a header that came without events, which says that there were none until then.
+ * lost all are created again on another, each behind the last revision that it has seen: that of
+ * its last event, or of a header that came without events, which says that there were none until
+ * then.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
@@ -27,9 +28,9 @@ struct etcd_watch {
     struct list link; /* watcher.queue or watcher.active */
     struct etcd_watcher *watcher;
     enum watch_state state;
-    int64_t id; /* the server's, when ACTIVE */
+    int64_t id;                              /* the server's, when ACTIVE */
     Etcdserverpb__WatchCreateRequest create; /* start_revision: where it goes on */
-    struct buf fragments; /* of an answer, one after the other */
+    struct buf fragments;                    /* of an answer, one after the other */
     bool told_created;
     bool cancelled; /* while ASKED, or while it is told something */
     bool telling;
@@ -45,12 +46,12 @@ struct etcd_watcher {
     struct list link; /* client.watchers */
     struct etcd_stream *stream;
     struct loop_timer reopen;
-    bool pausing;       /* `reopen` is set */
-    msec pause;         /* the last one; 0 once something was heard */
-    struct list queue;  /* QUEUED, and first the one that is ASKED */
+    bool pausing;      /* `reopen` is set */
+    msec pause;        /* the last one; 0 once something was heard */
+    struct list queue; /* QUEUED, and first the one that is ASKED */
     struct list active;
     struct hashmap by_id; /* ACTIVE */
-    bool wants_progress; /* to be asked when all are created */
+    bool wants_progress;  /* to be asked when all are created */
     struct arena *arena;
     unsigned busy; /* calls of on_data and the like, which free a dead watcher */
     bool dead;
@@ -202,9 +203,8 @@ static void stream_lost(struct etcd_watcher *wr);
 
 static void on_created(struct etcd_watcher *wr, Etcdserverpb__WatchResponse *r)
 {
-    struct etcd_watch *w = list_is_empty(&wr->queue)
-                               ? NULL
-                               : LIST_ENTRY(wr->queue.next, struct etcd_watch, link);
+    struct etcd_watch *w =
+        list_is_empty(&wr->queue) ? NULL : LIST_ENTRY(wr->queue.next, struct etcd_watch, link);
     if (w == NULL || w->state != WATCH_ASKED)
         return;
     bool refused = r->watch_id == -1 || r->canceled;
@@ -243,8 +243,8 @@ static void mark_all(struct list *watches)
         w->marked = true;
 }
 
-/* Return the first of the list if it is marked, and take the mark off: whoever is told something may
- * cancel any of the others, or add more behind them. */
+/* Return the first of the list if it is marked, and take the mark off: whoever is told something
+ * may cancel any of the others, or add more behind them. */
 static struct etcd_watch *next_marked(struct list *watches)
 {
     struct etcd_watch *w = LIST_ENTRY(watches->next, struct etcd_watch, link);
@@ -468,12 +468,11 @@ void etcd_watcher_request_progress(struct etcd_watcher *wr)
     watcher_go(wr);
 }
 
-struct etcd_watch *etcd_watch_start(struct etcd_watcher *wr,
-                                    const Etcdserverpb__WatchCreateRequest *create,
-                                    void (*on_response_)(void *arg,
-                                                         const Etcdserverpb__WatchResponse *response,
-                                                         const struct etcd_error *error),
-                                    void *arg)
+struct etcd_watch *
+etcd_watch_start(struct etcd_watcher *wr, const Etcdserverpb__WatchCreateRequest *create,
+                 void (*on_response_)(void *arg, const Etcdserverpb__WatchResponse *response,
+                                      const struct etcd_error *error),
+                 void *arg)
 {
     struct etcd_watch *w = xcalloc(1, sizeof *w);
     w->watcher = wr;

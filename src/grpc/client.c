@@ -98,8 +98,8 @@ static void on_headers(struct h2_stream *s)
     if (grpc && (s->status == 200 || h2_stream_header(s, "grpc-status").p != NULL))
         return;
     if (s->status != 200)
-        fail(r, code_of_http(s->status),
-             "unexpected HTTP status code received from server: %u", s->status);
+        fail(r, code_of_http(s->status), "unexpected HTTP status code received from server: %u",
+             s->status);
     else if (type.p == NULL)
         fail(r, GRPC_UNKNOWN, "malformed header: missing HTTP content-type");
     else

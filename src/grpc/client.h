@@ -54,7 +54,8 @@ struct http_header grpc_timeout_header(msec ms, char text[static GRPC_TIMEOUT_TE
 
 /* Begin: send the headers. Messages follow. */
 void grpc_rpc_start(struct grpc_rpc *r, struct h2_client *c);
-/* Send `framed`: messages with their prefixes (grpc_prefix_put). Copies. With `last` no more come. */
+/* Send `framed`: messages with their prefixes (grpc_prefix_put). Copies. With `last` no more come.
+ */
 void grpc_rpc_send(struct grpc_rpc *r, struct slice framed, bool last);
 /* Bytes of messages that have not reached the connection. */
 size_t grpc_rpc_pending(const struct grpc_rpc *r);

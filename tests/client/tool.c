@@ -1,7 +1,7 @@
 /* tests/client/tool.c -- the client library as a program, for the tests that disturb it.
  *
  *   tool ENDPOINTS watch PREFIX FROM N   print the revision of each of N events
- *   tool ENDPOINTS put PREFIX N          put N keys, one after the other, and say what became of each
+ *   tool ENDPOINTS put PREFIX N          put N keys, and say what became of each
  *   tool ENDPOINTS list PREFIX           print each key and its version
  *   tool ENDPOINTS keep KEY TTL MS       hold a key by a lease for so long, and say if that was so
  * SPDX-License-Identifier: Apache-2.0 */
@@ -159,10 +159,8 @@ int main(int argc, char **argv)
         return 2;
     for (char *p = argv[1]; p != NULL && n < ENDPOINTS;)
         endpoints[n++] = strsep(&p, ",");
-    const struct etcd_client_config config = {.endpoints = endpoints,
-                                              .n_endpoints = n,
-                                              .call_timeout_ms = CALL_MS,
-                                              .debug = on_debug};
+    const struct etcd_client_config config = {
+        .endpoints = endpoints, .n_endpoints = n, .call_timeout_ms = CALL_MS, .debug = on_debug};
     client = etcd_client_new(&config, &error);
     if (client == NULL) {
         fprintf(stderr, "tool: %s\n", error.text);

@@ -1,7 +1,8 @@
 /* tests/fuzz/grpc_client_fuzz.c -- any answer to a gRPC call of ours.
  *
- * The HTTP/2 stream is played here: the input says its status, headers, end, and the pieces in which
- * its bytes come. A call that ends twice, never, or is told something afterwards is a finding.
+ * The HTTP/2 stream is played here: the input says its status, headers, end, and the pieces in
+ * which its bytes come. A call that ends twice, never, or is told something afterwards is a
+ * finding.
  *
  *   flags (FUZZ_ below), end, status, n, n bytes of grpc-status, m, m bytes of grpc-message, then
  *   pieces: a length and as many bytes each

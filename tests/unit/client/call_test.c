@@ -114,9 +114,9 @@ static void nobody_there_is_a_deadline(void **state)
     memcpy(url, fakes[1].url, sizeof url);
     fake_stop(&fakes[1]);
     const char *urls[] = {url};
-    client = etcd_client_new(&(struct etcd_client_config){.endpoints = urls, .n_endpoints = 1,
-                                                          .call_timeout_ms = 200},
-                             &error);
+    client = etcd_client_new(
+        &(struct etcd_client_config){.endpoints = urls, .n_endpoints = 1, .call_timeout_ms = 200},
+        &error);
     msec before = clock_now_ms();
     assert_int_equal(range(), -1);
     assert_true(clock_now_ms() - before >= 200);
@@ -459,10 +459,10 @@ static void addresses_are_taken_apart(void **state)
         {"unix:etcd.sock", "etcd.sock", NULL, "etcd.sock", false, false},
         {"unixs:///s", "/s", NULL, "s", true, true},
     };
-    static const char *const bad[] = {"",        "host",     ":1",       "h:",       "h:65536",
-                                      "h:-1",    "h:1x",     "ftp://h:1", "http://",  "unix:",
-                                      "::1:2",   "a b:1",    "http://h",  "[::1]",    "u@h:1",
-                                      "http://http://h:1",   "[]:1",      "unix://"};
+    static const char *const bad[] = {
+        "",        "host",   ":1",    "h:",    "h:65536",  "h:-1",  "h:1x",  "ftp://h:1",
+        "http://", "unix:",  "::1:2", "a b:1", "http://h", "[::1]", "u@h:1", "http://http://h:1",
+        "[]:1",    "unix://"};
     struct endpoint_address a;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         assert_true(endpoint_address_parse(rows[i].text, &a, &error));

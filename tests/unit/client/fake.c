@@ -36,9 +36,9 @@ static void authenticate(struct fake *f, struct grpc_call *c, struct slice msg)
     Etcdserverpb__AuthenticateResponse r = ETCDSERVERPB__AUTHENTICATE_RESPONSE__INIT;
     ProtobufCMessage *m;
     f->authenticates++;
-    assert_int_equal(pb_unpack(&etcdserverpb__authenticate_request__descriptor, msg,
-                               grpc_call_arena(c), &m),
-                     ERR_OK);
+    assert_int_equal(
+        pb_unpack(&etcdserverpb__authenticate_request__descriptor, msg, grpc_call_arena(c), &m),
+        ERR_OK);
     if (f->password == NULL) {
         grpc_fail(c, ERR_AUTH_NOT_ENABLED);
     } else if (strcmp(((Etcdserverpb__AuthenticateRequest *)m)->password, f->password) != 0) {
@@ -52,7 +52,8 @@ static void authenticate(struct fake *f, struct grpc_call *c, struct slice msg)
 static void answer_well(struct fake *f, struct grpc_call *c)
 {
     Etcdserverpb__ResponseHeader h = ETCDSERVERPB__RESPONSE_HEADER__INIT;
-    Etcdserverpb__RangeResponse r = ETCDSERVERPB__RANGE_RESPONSE__INIT; /* header is field 1 of all */
+    Etcdserverpb__RangeResponse r =
+        ETCDSERVERPB__RANGE_RESPONSE__INIT; /* header is field 1 of all */
     h.revision = f->calls;
     r.header = &h;
     answer(c, &r.base);
@@ -135,7 +136,8 @@ static size_t n_fakes;
 static const struct grpc_method *find(void *arg, struct slice path, bool *ret_service_known)
 {
     struct grpc_method *m = arg;
-    return &m[slice_is(path, etcd_rpc_watch.path) || slice_is(path, etcd_rpc_lease_keep_alive.path) ||
+    return &m[slice_is(path, etcd_rpc_watch.path) ||
+              slice_is(path, etcd_rpc_lease_keep_alive.path) ||
               slice_is(path, etcd_rpc_snapshot.path)];
 }
 

@@ -1,7 +1,7 @@
 /* tests/unit/client/fake.h -- servers that do as they are told, in the loop of the client.
  *
- * A fake listens on a port of its own. Each unary call takes the next of its orders, and is answered
- * when there is none. Streams are told to the test.
+ * A fake listens on a port of its own. Each unary call takes the next of its orders, and is
+ * answered when there is none. Streams are told to the test.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef TESTS_UNIT_CLIENT_FAKE_H
 #define TESTS_UNIT_CLIENT_FAKE_H
@@ -23,7 +23,7 @@ enum { ORDERS_MAX = 16 };
 
 struct fake {
     char url[32];
-    int fd; /* listens; -1 when taken */
+    int fd;                      /* listens; -1 when taken */
     struct http_server *http[2]; /* connections go to them in turn */
     struct grpc_server *grpc;
     struct acceptor *acceptor;

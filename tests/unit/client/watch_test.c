@@ -21,8 +21,8 @@ static struct {
     unsigned creates, cancels, progresses, renewals;
     int64_t start_revision; /* of the last create */
     int64_t lease;
-    const char *refuse;  /* creates, with this reason */
-    int64_t ttl;         /* of renewals; -1: no answer */
+    const char *refuse; /* creates, with this reason */
+    int64_t ttl;        /* of renewals; -1: no answer */
 } server;
 
 static Etcdserverpb__ResponseHeader header_at(int64_t rev)
@@ -66,9 +66,9 @@ static void on_renewal(struct fake *f, struct grpc_call *c, struct slice msg)
 {
     ProtobufCMessage *m;
     Etcdserverpb__LeaseKeepAliveResponse r = ETCDSERVERPB__LEASE_KEEP_ALIVE_RESPONSE__INIT;
-    assert_int_equal(pb_unpack(&etcdserverpb__lease_keep_alive_request__descriptor, msg,
-                               grpc_call_arena(c), &m),
-                     ERR_OK);
+    assert_int_equal(
+        pb_unpack(&etcdserverpb__lease_keep_alive_request__descriptor, msg, grpc_call_arena(c), &m),
+        ERR_OK);
     server.renewals++;
     server.lease = r.id = ((Etcdserverpb__LeaseKeepAliveRequest *)m)->id;
     r.ttl = server.ttl;
@@ -215,8 +215,10 @@ static int setup(void **state)
     server.ttl = 1;
     fake_listen(&fakes[0]);
     fake_listen(&fakes[1]);
-    client = etcd_client_new(&(struct etcd_client_config){.endpoints = urls, .n_endpoints = 1,
-                                                          .user = "u", .password = "p",
+    client = etcd_client_new(&(struct etcd_client_config){.endpoints = urls,
+                                                          .n_endpoints = 1,
+                                                          .user = "u",
+                                                          .password = "p",
                                                           .require_leader = true},
                              &error);
     assert_non_null(client);
@@ -464,18 +466,12 @@ static void a_lease_that_is_not_renewed_is_lost(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(watches_share_a_stream),
-        TEST(a_watch_goes_on_where_it_was),
-        TEST(fragments_are_put_together),
-        TEST(a_compaction_ends_the_watch),
-        TEST(a_refusal_ends_the_watch),
-        TEST(a_token_is_renewed_for_a_watch),
-        TEST(no_leader_ends_the_watch),
-        TEST(a_callback_may_end_everything),
-        TEST(a_lease_is_renewed_on_any_stream),
-        TEST(a_lease_that_is_gone_is_told),
-        TEST(a_silent_endpoint_is_left),
-        TEST(a_lease_that_is_not_renewed_is_lost),
+        TEST(watches_share_a_stream),           TEST(a_watch_goes_on_where_it_was),
+        TEST(fragments_are_put_together),       TEST(a_compaction_ends_the_watch),
+        TEST(a_refusal_ends_the_watch),         TEST(a_token_is_renewed_for_a_watch),
+        TEST(no_leader_ends_the_watch),         TEST(a_callback_may_end_everything),
+        TEST(a_lease_is_renewed_on_any_stream), TEST(a_lease_that_is_gone_is_told),
+        TEST(a_silent_endpoint_is_left),        TEST(a_lease_that_is_not_renewed_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,14 +22,14 @@
 
 /* What the server does with the next request. */
 struct script {
-    unsigned status;  /* 0: only reset, or nothing */
-    const char *type; /* content-type; NULL: none */
+    unsigned status;                          /* 0: only reset, or nothing */
+    const char *type;                         /* content-type; NULL: none */
     const char *early_status, *early_message; /* grpc-status among the headers */
     struct slice body;
-    bool bytewise;    /* the body byte by byte, one a round */
+    bool bytewise;              /* the body byte by byte, one a round */
     const char *code, *message; /* trailers; NULL: none */
-    int reset; /* -1: none */
-    bool close; /* the connection */
+    int reset;                  /* -1: none */
+    bool close;                 /* the connection */
 };
 
 static struct {
@@ -187,7 +187,10 @@ static void expect(const struct script *t, bool one_answer, const char *got, enu
         fail_msg("\"%s\" is not \"%s\"", call.text, text);
 }
 
-#define BYTES(s) {(const uint8_t *)(s), sizeof(s) - 1}
+#define BYTES(s)                                                                                   \
+    {                                                                                              \
+        (const uint8_t *)(s), sizeof(s) - 1                                                        \
+    }
 #define ANSWER_AS(status_, type_, body_, ...)                                                      \
     &(const struct script)                                                                         \
     {                                                                                              \
@@ -272,7 +275,8 @@ static void what_is_not_grpc_is_an_error(void **state)
            "unexpected HTTP status code received from server: 500");
     expect(ANSWER_AS(403, "application/grpc", "", .code = NULL), true, "", GRPC_PERMISSION_DENIED,
            "unexpected HTTP status code received from server: 403");
-    expect(ANSWER_AS(503, "application/grpc", "", .early_status = "5"), true, "", GRPC_NOT_FOUND, "");
+    expect(ANSWER_AS(503, "application/grpc", "", .early_status = "5"), true, "", GRPC_NOT_FOUND,
+           "");
     expect(ANSWER_AS(200, "text/html", "x", .code = NULL), true, "", GRPC_UNKNOWN,
            "transport: received unexpected content-type \"text/html\"");
     expect(ANSWER_AS(200, NULL, "x", .code = NULL), true, "", GRPC_UNKNOWN,
