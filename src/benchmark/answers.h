@@ -14,8 +14,8 @@ static inline int64_t answer_revision(const Etcdserverpb__ResponseHeader *header
 static inline const Etcdserverpb__RangeResponse *answer_range(const Etcdserverpb__TxnResponse *r,
                                                               size_t i)
 {
-    if (i >= r->n_responses || r->responses[i]->response_case !=
-                                   ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_RANGE)
+    if (i >= r->n_responses ||
+        r->responses[i]->response_case != ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_RANGE)
         return NULL;
     return r->responses[i]->response_range;
 }

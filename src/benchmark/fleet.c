@@ -35,8 +35,8 @@ static int ask_user(void)
     once.password = colon ? xstrdup(colon + 1) : terminal_ask_secret("Password: ");
     if (once.password == NULL)
         return fail("bad user information: ", "no password");
-    once.user = colon ? xstrndup(globals.user, (size_t)(colon - globals.user))
-                      : xstrdup(globals.user);
+    once.user =
+        colon ? xstrndup(globals.user, (size_t)(colon - globals.user)) : xstrdup(globals.user);
     once.known = true;
     return CLI_OK;
 }
@@ -94,8 +94,7 @@ static uint64_t leader_id(struct etcd_client *c)
     for (size_t i = 0; i < n; i++) {
         Etcdserverpb__StatusRequest request = ETCDSERVERPB__STATUS_REQUEST__INIT;
         struct etcd_error e;
-        Etcdserverpb__StatusResponse *r =
-            etcd_call_at(c, i, &etcd_rpc_status, &request, -1, &e);
+        Etcdserverpb__StatusResponse *r = etcd_call_at(c, i, &etcd_rpc_status, &request, -1, &e);
         uint64_t id = r != NULL ? r->leader : 0;
         etcd_response_free(r);
         if (id != 0)
@@ -108,8 +107,7 @@ static int find_leader(struct etcd_client *c)
 {
     Etcdserverpb__MemberListRequest request = ETCDSERVERPB__MEMBER_LIST_REQUEST__INIT;
     struct etcd_error e;
-    Etcdserverpb__MemberListResponse *r =
-        etcd_call(c, &etcd_rpc_member_list, &request, -1, &e);
+    Etcdserverpb__MemberListResponse *r = etcd_call(c, &etcd_rpc_member_list, &request, -1, &e);
     if (r == NULL)
         return fail("failed to get a member list: ", e.text);
     uint64_t id = leader_id(c);

@@ -30,8 +30,8 @@ struct worker {
     struct list paced;       /* slot.link, the first due first */
     int timer_fd;            /* fires when the first of them is due */
     size_t n_slots, n_idle;
-    int64_t now_ns;             /* of the monotonic clock; read at each event */
-    _Atomic uint64_t n_done;    /* for the progress line */
+    int64_t now_ns;          /* of the monotonic clock; read at each event */
+    _Atomic uint64_t n_done; /* for the progress line */
 };
 
 struct fleet {
@@ -39,8 +39,8 @@ struct fleet {
     size_t n;
 };
 
-/* Connect --conns times (`conns` 0), or `conns` times, for at most `clients` requests at once. Return
- * CLI_OK, or the exit code after the error was printed. */
+/* Connect --conns times (`conns` 0), or `conns` times, for at most `clients` requests at once.
+ * Return CLI_OK, or the exit code after the error was printed. */
 int fleet_open(struct fleet *f, unsigned conns, unsigned clients);
 void fleet_close(struct fleet *f);
 static inline void fleet_auto(struct fleet *f)
@@ -48,7 +48,7 @@ static inline void fleet_auto(struct fleet *f)
     fleet_close(f);
 }
 
-/* Call and wait, with the first client, while no load runs. On failure the error is in *ret_error. */
+/* Call and wait, with the first client, while no load runs. NULL: *ret_error says why. */
 void *fleet_call(struct fleet *f, const struct etcd_method *m, const void *request,
                  struct etcd_error *ret_error);
 

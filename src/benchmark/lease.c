@@ -100,4 +100,5 @@ static int lease_run(struct cli_command *cmd, int argc, char **argv)
 
 struct cli_command cmd_lease_keepalive = {.use = "lease-keepalive",
                                           .summary = "Benchmark lease keepalive",
-                                          .flags = flags, .run = lease_run};
+                                          .flags = flags,
+                                          .run = lease_run};

@@ -15,7 +15,7 @@
 #include "cli/terminal.h"
 
 /* A wake-up that came late is caught up with, by as much at most. */
-#define PACE_SLACK_NS NSEC_MS
+#define PACE_SLACK_NS     NSEC_MS
 #define PROGRESS_EVERY_MS 100
 
 static int64_t clock_ns(clockid_t clock)

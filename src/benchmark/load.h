@@ -1,8 +1,8 @@
 /* benchmark/load.h -- requests, as many at a time as there are clients, as fast as wanted.
  *
- * A load has slots (upstream's clients), spread over the workers of a fleet. Each slot has one request
- * under way: when it is done, the slot takes the next number, waits for its turn if there is a rate,
- * and begins again, until all numbers are taken. Nothing is allocated for a request.
+ * A load has slots (upstream's clients), spread over the workers of a fleet. Each slot has one
+ * request under way: when it is done, the slot takes the next number, waits for its turn if there
+ * is a rate, and begins again, until all numbers are taken. Nothing is allocated for a request.
  *
  *   static void put_begin(struct slot *s)          -- begin the request number s->number
  *   {
@@ -26,10 +26,10 @@ struct slot {
     struct load *load;
     struct list link; /* worker.paced */
     size_t id;
-    uint64_t number;  /* of its request, from 0 */
-    uint64_t taken;   /* requests so far */
+    uint64_t number; /* of its request, from 0 */
+    uint64_t taken;  /* requests so far */
     int64_t due_ns, began_ns;
-    void *own;        /* load.slot_size zeroed bytes, the sub-command's */
+    void *own; /* load.slot_size zeroed bytes, the sub-command's */
 };
 
 struct load {
@@ -38,8 +38,8 @@ struct load {
     size_t n_slots;
     uint64_t total;    /* requests */
     uint64_t per_slot; /* in place of total: each slot's; its numbers are id * per_slot + ... */
-    int rate, burst;   /* requests a second, 0: no limit; and how many at once after a pause, 0: 1 */
-    bool stays;        /* it ends by load_stop() only */
+    int rate, burst; /* requests a second, 0: no limit; and how many at once after a pause, 0: 1 */
+    bool stays;      /* it ends by load_stop() only */
     uint64_t progress_total; /* of the progress line; 0: total */
     size_t slot_size;
     void *arg;
@@ -56,7 +56,7 @@ struct load {
     struct slot *slots;
     unsigned char *own;
     _Atomic uint64_t next;
-    _Atomic int64_t next_ns;  /* when the next request may begin */
+    _Atomic int64_t next_ns; /* when the next request may begin */
     int64_t interval_ns;
     int64_t wall_minus_monotonic_ns;
     int64_t began_ns;

@@ -37,9 +37,8 @@ static struct cli_flag flags[] = {
 };
 
 static struct cli_command *const commands[] = {
-    &cmd_lease_keepalive, &cmd_mvcc,      &cmd_put,   &cmd_range,     &cmd_stm,
-    &cmd_txn_mixed,       &cmd_txn_put,   &cmd_watch, &cmd_watch_get, &cmd_watch_latency,
-    NULL};
+    &cmd_lease_keepalive, &cmd_mvcc,  &cmd_put,       &cmd_range,         &cmd_stm, &cmd_txn_mixed,
+    &cmd_txn_put,         &cmd_watch, &cmd_watch_get, &cmd_watch_latency, NULL};
 
 static struct cli_command root = {
     .use = "etcd-benchmark",

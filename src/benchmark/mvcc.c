@@ -1,7 +1,9 @@
-/* benchmark/mvcc.c -- puts into the key space itself, in this process: no server, no network, no log.
+/* benchmark/mvcc.c -- puts into the key space itself, in this process: no server, no network, no
+ * log.
  *
- * The database is made in a folder of its own in the current directory, so that it is that disk which
- * is measured, and removed at the end. Puts are committed in batches, as a server commits them.
+ * The database is made in a folder of its own in the current directory, so that it is that disk
+ * which is measured, and removed at the end. Puts are committed in batches, as a server commits
+ * them.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +19,7 @@
 
 enum {
     OPS_MAX = 1 << 20,
-    BYTES_MAX = 1 << 30,          /* of one transaction */
+    BYTES_MAX = 1 << 30,        /* of one transaction */
     WAL_MAX = 16 * 1024 * 1024, /* then it goes into the database file */
 };
 
@@ -64,7 +66,7 @@ struct bench {
     int64_t batched, batch_began_ns;
 };
 
-/* ---- the database ------------------------------------------------------------------------------ */
+/* ---- the database ---------------------------------------------------------------------------- */
 
 static int fail(const char *what, const struct why *why)
 {
@@ -122,7 +124,7 @@ static bool commit_batch(struct bench *b, int64_t now_ns, struct why *why)
     return true;
 }
 
-/* ---- puts -------------------------------------------------------------------------------------- */
+/* ---- puts ------------------------------------------------------------------------------------ */
 
 static void fill(struct bench *b)
 {
@@ -145,8 +147,7 @@ static bool put(struct bench *b, struct why *why)
     (void)mvcc_txn_end(b->store, &changes, &n_changes);
     b->batched += (int64_t)b->n_ops;
     int64_t now_ns = load_now_ns();
-    if (b->batched < opt.batch_limit &&
-        now_ns - b->batch_began_ns < opt.batch_interval * NSEC_MS)
+    if (b->batched < opt.batch_limit && now_ns - b->batch_began_ns < opt.batch_interval * NSEC_MS)
         return true;
     return commit_batch(b, now_ns, why);
 }
@@ -183,8 +184,7 @@ static int check(void)
         check_at_least("batch-interval", opt.batch_interval, 0) != CLI_OK ||
         check_at_least("batch-limit", opt.batch_limit, 1) != CLI_OK)
         return CLI_ERROR;
-    if (opt.txn_ops > OPS_MAX ||
-        ((int64_t)opt.key_size + opt.value_size) * opt.txn_ops > BYTES_MAX)
+    if (opt.txn_ops > OPS_MAX || ((int64_t)opt.key_size + opt.value_size) * opt.txn_ops > BYTES_MAX)
         return cli_fail(CLI_ERROR, "expected at most %d keys and %d bytes a transaction", OPS_MAX,
                         BYTES_MAX);
     return CLI_OK;
@@ -214,7 +214,8 @@ static int mvcc_put_run(struct cli_command *cmd, int argc, char **argv)
 
 static struct cli_command cmd_mvcc_put = {.use = "put",
                                           .summary = "Benchmark put performance of storage",
-                                          .flags = put_flags, .run = mvcc_put_run};
+                                          .flags = put_flags,
+                                          .run = mvcc_put_run};
 
 static struct cli_command *const mvcc_commands[] = {&cmd_mvcc_put, NULL};
 

@@ -5,8 +5,8 @@
 
 #include "benchmark/report.h"
 
-/* Write EtcdAPI_benchmark_OP_TIME.json to the folder $ARTIFACTS (default: _artifacts), which is made,
- * and say on stdout where it is, or why it could not be written. */
+/* Write EtcdAPI_benchmark_OP_TIME.json to the folder $ARTIFACTS (default: _artifacts), which is
+ * made, and say on stdout where it is, or why it could not be written. */
 void perfdash_write(const struct report *r);
 
 #endif

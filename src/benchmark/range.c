@@ -132,8 +132,10 @@ static size_t prefix_end(uint8_t *key, size_t n)
 static int check(struct cli_command *cmd, int argc)
 {
     if (argc > 2 || (argc == 0 && !opt.prefix))
-        return fail_with_usage(cmd, "expected a key and at most one end of a range, got %d "
-                                    "argument(s)", argc);
+        return fail_with_usage(cmd,
+                               "expected a key and at most one end of a range, got %d "
+                               "argument(s)",
+                               argc);
     if (opt.paginate && opt.limit > 0)
         return cli_fail(CLI_ERROR, "--paginate and --limit are mutually exclusive");
     if (opt.paginate && opt.stream)
@@ -203,5 +205,5 @@ static int range_run(struct cli_command *cmd, int argc, char **argv)
     return code;
 }
 
-struct cli_command cmd_range = {.use = "range key [end-range]", .summary = "Benchmark range",
-                                .flags = flags, .run = range_run};
+struct cli_command cmd_range = {
+    .use = "range key [end-range]", .summary = "Benchmark range", .flags = flags, .run = range_run};

@@ -1,8 +1,8 @@
 /* benchmark/samples.h -- how long requests took: any number of them, in memory that does not grow.
  *
  * A latency goes into one of the buckets of a log-linear histogram, which are 0.1 % wide; the
- * smallest, the largest, the mean and the deviation are exact. Errors are counted by their text. With
- * `by_second` there is a row for each second besides. One thread adds; merging comes after it.
+ * smallest, the largest, the mean and the deviation are exact. Errors are counted by their text.
+ * With `by_second` there is a row for each second besides. One thread adds; merging comes after it.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef BENCHMARK_SAMPLES_H
 #define BENCHMARK_SAMPLES_H
@@ -12,8 +12,8 @@
 #include <stdint.h>
 
 enum {
-    SAMPLES_HALF_BITS = 10,  /* each power of two has 1024 buckets */
-    SAMPLES_POWERS = 34,     /* latencies above 2^44 ns, which are hours, share the last one */
+    SAMPLES_HALF_BITS = 10, /* each power of two has 1024 buckets */
+    SAMPLES_POWERS = 34,    /* latencies above 2^44 ns, which are hours, share the last one */
     SAMPLES_BUCKETS = (SAMPLES_POWERS + 1) << SAMPLES_HALF_BITS,
     SAMPLES_ERRORS_MAX = 64, /* different texts; what comes later is counted as "other errors" */
 };

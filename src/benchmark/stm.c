@@ -1,7 +1,7 @@
 /* benchmark/stm.c -- transactions as upstream's software transactional memory makes them.
  *
- * A transaction reads its keys one by one, writes some of them, and commits if what it read is still
- * so; else it begins again. What "still so" covers is the isolation:
+ * A transaction reads its keys one by one, writes some of them, and commits if what it read is
+ * still so; else it begins again. What "still so" covers is the isolation:
  *
  *   c   read committed: nothing
  *   r   repeatable reads: what was read is still current
@@ -88,7 +88,7 @@ static const struct stm *stm_of(const struct slot *s)
 
 static void read_on(struct slot *s);
 
-/* ---- the messages ------------------------------------------------------------------------------ */
+/* ---- the messages ---------------------------------------------------------------------------- */
 
 static void access_init(struct access *a)
 {
@@ -147,7 +147,7 @@ static void choose_keys(struct own *own, size_t n)
     }
 }
 
-/* ---- the end ----------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static void on_over(struct slot *s)
 {
@@ -164,7 +164,7 @@ static void end(struct slot *s, const struct etcd_error *error)
     locker_unlock(&own->locker, on_over);
 }
 
-/* ---- reading and committing -------------------------------------------------------------------- */
+/* ---- reading and committing ------------------------------------------------------------------ */
 
 static void took_read(struct own *own, struct access *a, const Etcdserverpb__RangeResponse *r,
                       int64_t revision)
@@ -262,7 +262,7 @@ static void read_on(struct slot *s)
     etcd_call_start(s->worker->client, &etcd_rpc_txn, &txn, -1, on_read, s);
 }
 
-/* ---- the command ------------------------------------------------------------------------------- */
+/* ---- the command ----------------------------------------------------------------------------- */
 
 static void on_locked(struct slot *s)
 {

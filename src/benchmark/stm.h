@@ -1,5 +1,5 @@
-/* benchmark/stm.h -- the lock around a transaction of `stm`: none, upstream's recipe, or the server's
- * Lock service. See stm_lock.c.
+/* benchmark/stm.h -- the lock around a transaction of `stm`: none, upstream's recipe, or the
+ * server's Lock service. See stm_lock.c.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef BENCHMARK_STM_H
 #define BENCHMARK_STM_H

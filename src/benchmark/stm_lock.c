@@ -1,7 +1,7 @@
 /* benchmark/stm_lock.c -- see stm.h.
  *
- * Upstream's recipe: everybody makes a key "stmlock/LEASE" and waits until those that were made before
- * it are gone, watching only the one right before it.
+ * Upstream's recipe: everybody makes a key "stmlock/LEASE" and waits until those that were made
+ * before it are gone, watching only the one right before it.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
@@ -36,7 +36,7 @@ static void call(struct locker *l, const struct etcd_method *m, const void *requ
     etcd_call_start(l->slot->worker->client, m, request, -1, done, l);
 }
 
-/* ---- the session ------------------------------------------------------------------------------- */
+/* ---- the session ----------------------------------------------------------------------------- */
 
 static void on_renewed(void *arg, const Etcdserverpb__LeaseKeepAliveResponse *response,
                        const struct etcd_error *error)
@@ -84,7 +84,7 @@ void locker_fini(struct locker *l, struct fleet *f)
     buf_fini(&l->key);
 }
 
-/* ---- lock-client ------------------------------------------------------------------------------- */
+/* ---- lock-client ----------------------------------------------------------------------------- */
 
 static void ask_before(struct locker *l);
 
@@ -190,8 +190,7 @@ static void queue_up(struct locker *l)
     first.limit = 1;
     put_op.request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_PUT;
     put_op.request_put = &put;
-    mine_op.request_case = first_op.request_case =
-        ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_RANGE;
+    mine_op.request_case = first_op.request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_RANGE;
     mine_op.request_range = &mine;
     first_op.request_range = &first;
     txn.n_compare = 1;
@@ -202,7 +201,7 @@ static void queue_up(struct locker *l)
     call(l, &etcd_rpc_txn, &txn, on_queued);
 }
 
-/* ---- lock-rpc ---------------------------------------------------------------------------------- */
+/* ---- lock-rpc -------------------------------------------------------------------------------- */
 
 static void on_locked(void *arg, const void *response, const struct etcd_error *error)
 {
@@ -215,7 +214,7 @@ static void on_locked(void *arg, const void *response, const struct etcd_error *
     l->then(l->slot);
 }
 
-/* ---- both -------------------------------------------------------------------------------------- */
+/* ---- both ------------------------------------------------------------------------------------ */
 
 void locker_lock(struct locker *l, void (*then)(struct slot *s))
 {

@@ -137,7 +137,8 @@ static int txn_put_run(struct cli_command *cmd, int argc, char **argv)
     if (opt.txn_ops > opt.key_space_size || opt.txn_ops > OPS_MAX) {
         fprintf(stderr,
                 "expected --txn-ops no larger than --key-space-size, got txn-ops(%d) "
-                "key-space-size(%d)\n", opt.txn_ops, opt.key_space_size);
+                "key-space-size(%d)\n",
+                opt.txn_ops, opt.key_space_size);
         return CLI_ERROR;
     }
     int code = fleet_open(&f, 0, globals.clients);
@@ -284,8 +285,9 @@ static int txn_mixed_run(struct cli_command *cmd, int argc, char **argv)
     return code;
 }
 
-struct cli_command cmd_txn_put = {.use = "txn-put", .summary = "Benchmark txn-put",
-                                  .flags = put_flags, .run = txn_put_run};
+struct cli_command cmd_txn_put = {
+    .use = "txn-put", .summary = "Benchmark txn-put", .flags = put_flags, .run = txn_put_run};
 struct cli_command cmd_txn_mixed = {.use = "txn-mixed key [end-range]",
                                     .summary = "Benchmark a mixed load of txn-put & txn-range.",
-                                    .flags = mixed_flags, .run = txn_mixed_run};
+                                    .flags = mixed_flags,
+                                    .run = txn_mixed_run};

@@ -11,8 +11,7 @@
 enum { WATCHES_MAX = 1 << 24, KEYS_BYTES_MAX = 1 << 30, STREAMS_OF_A_CONNECTION = 100 };
 
 static struct {
-    int streams, watch_per_stream, watched_key_total, put_rate, put_total, key_size,
-        key_space_size;
+    int streams, watch_per_stream, watched_key_total, put_rate, put_total, key_size, key_space_size;
     bool sequential_keys;
 } opt;
 
@@ -38,7 +37,7 @@ static struct cli_flag flags[] = {
 
 /* What both loads know. */
 struct watching {
-    uint8_t *keys; /* watched_key_total of key_size bytes */
+    uint8_t *keys;        /* watched_key_total of key_size bytes */
     _Atomic int64_t left; /* events to come */
 };
 
@@ -53,7 +52,7 @@ static ProtobufCBinaryData watched_key(const struct watching *w, uint64_t i)
     return (ProtobufCBinaryData){n, w->keys + (i % (uint64_t)opt.watched_key_total) * n};
 }
 
-/* ---- making watches, one after another in each stream ------------------------------------------ */
+/* ---- making watches, one after another in each stream ---------------------------------------- */
 
 static void take_events(struct worker *worker, size_t n)
 {

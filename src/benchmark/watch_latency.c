@@ -21,8 +21,7 @@ static struct cli_flag flags[] = {
      .usage = "Total watch streams"},
     {"watchers-per-stream", .type = CLI_INT, .value = &opt.watchers_per_stream, .def = "10",
      .usage = "Total watchers per stream"},
-    {"prevkv", .type = CLI_BOOL, .value = &opt.prevkv,
-     .usage = "PrevKV enabled on watch requests"},
+    {"prevkv", .type = CLI_BOOL, .value = &opt.prevkv, .usage = "PrevKV enabled on watch requests"},
     {"put-total", .type = CLI_INT, .value = &opt.put_total, .def = "1000",
      .usage = "Total number of put requests"},
     /* etcd 3.4 names it so */
@@ -44,7 +43,7 @@ struct measuring {
     struct load puts, events;     /* both run at the same time, in a fleet each */
 };
 
-/* ---- watches: a slot is one stream, which makes them one after another ------------------------- */
+/* ---- watches: a slot is one stream, which makes them one after another ----------------------- */
 
 struct watch_own {
     struct slot *slot;
@@ -106,7 +105,7 @@ static void begin_watch(struct slot *s)
     etcd_watch_start(own->watcher, &create, on_response, watch);
 }
 
-/* ---- puts, one at a time ----------------------------------------------------------------------- */
+/* ---- puts, one at a time --------------------------------------------------------------------- */
 
 static void on_put(void *arg, const void *response, const struct etcd_error *error)
 {
@@ -132,7 +131,7 @@ static void begin_put(struct slot *s)
     etcd_call_start(s->worker->client, &etcd_rpc_put, &request, -1, on_put, s);
 }
 
-/* ---- the command ------------------------------------------------------------------------------- */
+/* ---- the command ----------------------------------------------------------------------------- */
 
 static int put_and_watch(struct measuring *m, struct fleet *watchers, struct fleet *putter)
 {
@@ -177,8 +176,9 @@ static int make_and_use(struct measuring *m, struct fleet *watchers, struct flee
                                     .n_slots = per_stream > 0 ? (size_t)opt.streams : 0,
                                     .per_slot = per_stream,
                                     .total = (uint64_t)opt.streams * per_stream,
-                                    .slot_size = sizeof(struct stream_own) +
-                                                 per_stream * sizeof(struct watch_own),
+                                    .slot_size =
+                                        sizeof(struct stream_own) +
+                                         per_stream * sizeof(struct watch_own),
                                     .arg = m,
                                     .begin = begin_watch};
     int code = load_run(&makes);
