@@ -472,7 +472,7 @@ def target_leader():
         equal((puts(leader), [puts(m) for m in followers]), (300, [0, 0]))
         run("--endpoints", cluster.endpoint, "--conns=2", "--clients=6", "put", "--total=300")
         spread = [puts(m) for m in followers]
-        if min(spread) < 80 or max(spread) > 101:  # the first few go to who answered first
+        if min(spread) < 80 or max(spread) > 120:  # the first few go to who answered first
             raise AssertionError(f"without it all members get their share: {spread}")
         run("--endpoints", followers[0].endpoint, "--auto-sync-interval=100ms", "put",
             "--total=200", "--rate=200")
