@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "cli/completion.h"
+#include "cli/manual.h"
 #include "cli/quote.h"
 #include "cli/usage.h"
 
@@ -65,6 +66,23 @@ static struct cli_command complete_command = {
     .hidden = true,
     .run = complete_run};
 
+static int manual_run(struct cli_command *cmd, int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    AUTO(buf) struct buf b = BUF_INIT;
+    manual_add(&b, cmd->program);
+    fwrite(b.p, 1, b.n, stdout);
+    return CLI_OK;
+}
+
+static struct cli_command manual_command = {
+    .use = "__manual",
+    .summary = "Print the commands and flags for the manual page",
+    .hidden = true,
+    .args = CLI_ARGS_NONE,
+    .run = manual_run};
+
 static bool has_completion(const struct cli_command *root)
 {
     for (size_t i = 0; root->commands[i]; i++) {
@@ -86,7 +104,7 @@ struct cli_command *cli_child(struct cli_command *cmd, size_t i)
     if (cmd->parent)
         return NULL;
     struct cli_command *more[] = {
-        &help_command, &complete_command,
+        &help_command, &complete_command, &manual_command,
         has_completion(cmd) ? NULL : &cli_completion_command, NULL};
     return more[i - n];
 }

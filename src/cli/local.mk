@@ -5,6 +5,7 @@ src_cli_libcli_a_SOURCES = \
 	src/cli/env.c src/cli/env.h \
 	src/cli/flags.c src/cli/flags.h \
 	src/cli/json.c src/cli/json.h \
+	src/cli/manual.c src/cli/manual.h \
 	src/cli/number.c \
 	src/cli/parse.c \
 	src/cli/printable.h \
