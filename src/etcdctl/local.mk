@@ -55,5 +55,13 @@ etcdctl_SOURCES = \
 	src/etcdctl/watch.c \
 	src/etcdctl/watch_exec.c src/etcdctl/watch_exec.h \
 	src/etcdctl/words.c src/etcdctl/words.h
-etcdctl_LDADD = $(LIB_CTLV2) $(LIB_DISCOVER) $(LIB_UPSTREAM) $(LIB_MEMBERSHIP) $(LIB_STORAGE) $(LIB_CLI) $(LIB_CLIENT) $(LIB_GRPC) $(LIB_HTTP) $(LIB_TLS) $(LIB_LOOP) $(LIB_CONFIG) \
+etcdctl_CPPFLAGS = $(AM_CPPFLAGS) -DV2_PROGRAM='"$(pkglibexecdir)/etcdctl-v2"'
+etcdctl_LDADD = $(LIB_CTLV2) $(LIB_DISCOVER) $(LIB_CLI) $(LIB_CLIENT) $(LIB_GRPC) $(LIB_HTTP) \
+	$(LIB_TLS) $(LIB_LOOP) $(LIB_CONFIG) $(LIB_PB) $(LIB_BASE) $(OPENSSL_LIBS) $(JANSSON_LIBS) -lresolv
+
+# Not in bin: etcdctl becomes it.
+pkglibexec_PROGRAMS = etcdctl-v2
+etcdctl_v2_SOURCES = src/ctlv2/main.c
+etcdctl_v2_LDADD = $(LIB_CTLV2) $(LIB_DISCOVER) $(LIB_UPSTREAM) $(LIB_MEMBERSHIP) $(LIB_STORAGE) \
+	$(LIB_CLI) $(LIB_CLIENT) $(LIB_GRPC) $(LIB_HTTP) $(LIB_TLS) $(LIB_LOOP) $(LIB_CONFIG) \
 	$(LIB_PB) $(LIB_BASE) $(OPENSSL_LIBS) $(JANSSON_LIBS) -lresolv
