@@ -48,7 +48,7 @@ static void addresses_take(struct addresses *a, const struct addrinfo *list)
     }
 }
 
-/* Where neither /etc/hosts nor DNS knows it, "localhost" is still this machine. */
+/* "localhost" is this machine, whatever /etc/hosts and DNS say (RFC 6761). */
 static bool localhost_take(const char *host, const char *port, struct addresses *ret)
 {
     char *end;
@@ -76,7 +76,7 @@ static int resolve_now(const char *host, const char *port, int flags, struct add
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = flags | AI_NUMERICSERV};
     int rc = getaddrinfo(host, port, &hints, &list);
     if (rc != 0)
-        return (flags & AI_NUMERICHOST) == 0 && localhost_take(host, port, ret) ? 0 : rc;
+        return rc;
     addresses_take(ret, list);
     freeaddrinfo(list);
     return 0;
@@ -84,7 +84,8 @@ static int resolve_now(const char *host, const char *port, int flags, struct add
 
 bool resolve_numeric(const char *host, const char *port, struct addresses *ret_addresses)
 {
-    return resolve_now(host, port, AI_NUMERICHOST, ret_addresses) == 0;
+    return localhost_take(host, port, ret_addresses) ||
+           resolve_now(host, port, AI_NUMERICHOST, ret_addresses) == 0;
 }
 
 bool resolve_unix(const char *path, struct addresses *ret_addresses)

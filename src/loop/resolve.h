@@ -26,7 +26,8 @@ struct addresses {
     struct address at[ADDRESSES_MAX];
 };
 
-/* Return true if `host` is an IP address, and what to connect to. `port` is digits. */
+/* Return true if `host` is an IP address or "localhost", which need no lookup, and what to connect
+ * to. `port` is digits. */
 bool resolve_numeric(const char *host, const char *port, struct addresses *ret_addresses);
 /* Return false if `path` is too long for a unix socket. */
 bool resolve_unix(const char *path, struct addresses *ret_addresses);
