@@ -8,6 +8,7 @@ server under test and against the distribution's. And the shared library's examp
 import os
 import pathlib
 import select
+import shutil
 import socket
 import struct
 import subprocess
@@ -19,6 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "wire"))
 import harness  # noqa: E402
 from harness import ROOT, equal  # noqa: E402
 
+ETCDCTL = shutil.which("etcdctl", path="/usr/bin:/usr/local/bin")
 LIMIT_S = 60
 KEYS = 400
 
@@ -179,6 +181,24 @@ def a_lease_is_kept(server, kind):
     second.close()
 
 
+def a_lock_is_held_by_one(server, kind):
+    """Ours and, where there is one, the distribution's etcdctl: each waits for those before it."""
+    at, name = f"127.0.0.1:{server.client_port}", f"lock-{kind}"
+    first = start(at, "lock", name, 600)
+    equal(first.stdout.readline().startswith(f"{name}/"), True, "the first has it")
+    second = start(at, "lock", name, 100)
+    if ETCDCTL:
+        third = subprocess.Popen([ETCDCTL, "--endpoints", at, "lock", name, "echo", "held"],
+                                 env=dict(os.environ, ETCDCTL_API="3"), text=True,
+                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                 stderr=subprocess.DEVNULL)
+        equal(third.communicate(timeout=LIMIT_S)[0], "held\n", "the other kind gets it")
+        equal(first.poll(), 0, "after the first one")
+    equal(second.communicate(timeout=LIMIT_S)[0].split("\n")[1], "unlocked", "the second had it")
+    equal(first.communicate(timeout=LIMIT_S)[0], "unlocked\n", "the first gave it up")
+    equal(run(at, "list", name)[1], [], "no key is left")
+
+
 def the_example_works(server, kind):
     hello = built("docs/examples/hello")
     env = dict(os.environ, LD_LIBRARY_PATH=str(hello.parents[2] / "src/client"))
@@ -196,7 +216,7 @@ def main():
     for kind, binary in kinds:
         server = harness.Server(binary).start()
         for test in (a_watch_loses_nothing, a_write_is_done_once, a_lease_is_kept,
-                     the_example_works):
+                     a_lock_is_held_by_one, the_example_works):
             suite.run(test, server, kind, name=f"{test.__name__}_{kind}")
             server.check_alive()
         suite.run(server.close, name=f"the_server_stops_{kind}")

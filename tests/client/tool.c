@@ -4,6 +4,7 @@
  *   tool ENDPOINTS put PREFIX N          put N keys, and say what became of each
  *   tool ENDPOINTS list PREFIX           print each key and its version
  *   tool ENDPOINTS keep KEY TTL MS       hold a key by a lease for so long, and say if that was so
+ *   tool ENDPOINTS lock NAME MS          hold a lock for so long; print its key when it is held
  * SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 #include <stdio.h>
@@ -25,7 +26,8 @@ static ProtobufCBinaryData bytes(const char *s)
 /* Behind all that begins with `prefix`, whose last character is no 0xff. */
 static ProtobufCBinaryData prefix_end(const char *prefix)
 {
-    char *end = strdup(prefix);
+    static char end[256];
+    snprintf(end, sizeof end, "%s", prefix);
     end[strlen(end) - 1]++;
     return bytes(end);
 }
@@ -129,6 +131,28 @@ static int keep(const char *key, int64_t ttl, int64_t ms)
     return 0;
 }
 
+/* ---- locks ------------------------------------------------------------------------------- */
+
+static int lock(const char *name, int64_t ms)
+{
+    int over = 0;
+    struct etcd_session *s = etcd_session_new(client, 10, 0, &error);
+    struct etcd_mutex *m = s != NULL ? etcd_mutex_new(s, name) : NULL;
+    bool held = m != NULL && etcd_mutex_lock(m, false, 0, &error);
+    printf("%s\n", held ? etcd_mutex_key(m) : error.text);
+    fflush(stdout);
+    struct etcd_timer *t = etcd_timer_new(client, on_time_over, &over);
+    etcd_timer_set(t, ms);
+    while (held && !over)
+        (void)etcd_client_poll(client, -1);
+    bool good = held && etcd_session_is_alive(s) && etcd_mutex_unlock(m, &error);
+    printf("%s\n", good ? "unlocked" : error.text);
+    etcd_timer_free(t);
+    etcd_mutex_free(m);
+    etcd_session_free(s, true);
+    return good ? 0 : 1;
+}
+
 /* ---- main -------------------------------------------------------------------------------- */
 
 static int run(int argc, char **argv)
@@ -142,6 +166,8 @@ static int run(int argc, char **argv)
         return list(argv[3]);
     if (argc == 6 && strcmp(verb, "keep") == 0)
         return keep(argv[3], strtoll(argv[4], NULL, 10), strtoll(argv[5], NULL, 10));
+    if (argc == 5 && strcmp(verb, "lock") == 0)
+        return lock(argv[3], strtoll(argv[4], NULL, 10));
     fprintf(stderr, "tool: see its source\n");
     return 2;
 }
