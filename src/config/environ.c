@@ -24,7 +24,8 @@ static bool is_special(struct loader *l, struct slice var, struct slice value)
             note_add(l, LOG_WARN_, "cannot set special environment variable ETCD_VERSION");
         return true;
     }
-    return slice_is(var, "ETCD_UNSUPPORTED_ARCH");
+    return slice_is(var, "ETCD_UNSUPPORTED_ARCH") ||
+           slice_is(var, "ETCD_OPTS"); /* words that a unit puts behind the program */
 }
 
 static bool list_has(const struct str_list *l, struct slice item)

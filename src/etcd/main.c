@@ -122,7 +122,8 @@ static int say_outcome(enum config_result result, const struct config_outcome *o
     case CONFIG_PRINT_HELP:
         return print_buf(stdout, config_add_help, 0);
     case CONFIG_CHECKED_OK:
-        fputs(out->report, stdout);
+        if (!journal_has_stderr()) /* a unit that checks before it reloads does not want it in the journal */
+            fputs(out->report, stdout);
         return 0;
     case CONFIG_USAGE_ERROR:
         status = explain_config_error(out->error, out->exit_code);
