@@ -16,7 +16,8 @@ static void add_plain(struct buf *b, const char *text, const char *indent)
                 buf_addf(b, "\n%s", indent);
             continue;
         }
-        if (strchr("\\*_#<>[]|~", *p) != NULL)
+        bool leads = p == text || p[-1] == '\n' || p[-1] == ' ' || p[-1] == '\t';
+        if (strchr("\\*_#<>[]|~", *p) != NULL || (*p == '-' && leads))
             buf_add_byte(b, '\\');
         buf_add_byte(b, *p == '\t' ? ' ' : (uint8_t)*p);
     }
@@ -42,7 +43,8 @@ static void add_usage(struct buf *b, const struct cli_flag *f, const char *inden
             buf_add_byte(&usage, (uint8_t)*p);
     size_t n = usage.n;
     add_plain(b, buf_cstr(&usage), indent);
-    if (n > 0 && strchr(".!?", usage.p[n - 1]) == NULL)
+    bool ends = n > 1 && usage.p[n - 1] == ')' && usage.p[n - 2] == '.';
+    if (n > 0 && !ends && strchr(".!?", usage.p[n - 1]) == NULL)
         buf_add_byte(b, '.');
 }
 
