@@ -111,7 +111,8 @@ static void add_command(struct buf *b, struct cli_command *cmd)
 static void add_group(struct buf *b, struct cli_program *p, const char *id, const char *title)
 {
     struct cli_command *child;
-    buf_addf(b, "## %s\n\n", title);
+    if (title != NULL)
+        buf_addf(b, "## %s\n\n", title);
     for (size_t i = 0; (child = cli_child(p->root, i)) != NULL; i++)
         if (is_in(child, id))
             add_command(b, child);
@@ -126,5 +127,5 @@ void manual_add(struct buf *b, struct cli_program *p)
     for (const struct cli_group *g = p->groups; g != NULL && g->id != NULL; g++)
         add_group(b, p, g->id, g->title);
     if (p->groups == NULL)
-        add_group(b, p, NULL, "Commands");
+        add_group(b, p, NULL, NULL);
 }
