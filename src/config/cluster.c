@@ -81,12 +81,21 @@ const struct config_member *config_self(const struct config *c)
     return NULL;
 }
 
-/* Append the URLs of `a` that `b` lacks, each behind `prefix`. */
+static bool may_have_place(const struct url_list *l, const struct url *u)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (url_may_be_same_place(&l->items[i], u))
+            return true;
+    return false;
+}
+
+/* Append the URLs of `a` that `b` lacks, each behind `prefix`. Where names are left to compare, the
+ * bootstrap does it, which may ask a resolver. */
 static void add_missing(struct buf *out, const struct url_list *a, const struct url_list *b,
                         const char *prefix)
 {
     for (size_t i = 0; i < a->n; i++) {
-        if (!url_list_has_place(b, &a->items[i]))
+        if (!may_have_place(b, &a->items[i]))
             buf_addf(out, "%s%s%s", out->n ? "," : "", prefix, a->items[i].text);
     }
 }

@@ -202,6 +202,20 @@ bool url_same_place(const struct url *a, const struct url *b)
     return strcmp(url_bind_host(a), url_bind_host(b)) == 0 && strcmp(a->port, b->port) == 0;
 }
 
+static bool host_is_ip(const char *host)
+{
+    struct in6_addr a;
+    return inet_pton(AF_INET, host, &a) == 1 || inet_pton(AF_INET6, host, &a) == 1;
+}
+
+bool url_may_be_same_place(const struct url *a, const struct url *b)
+{
+    if (url_same_place(a, b))
+        return true;
+    return a->scheme == b->scheme && !url_is_unix(a) && strcmp(a->port, b->port) == 0 &&
+           !(host_is_ip(url_bind_host(a)) && host_is_ip(url_bind_host(b)));
+}
+
 bool url_list_has_place(const struct url_list *l, const struct url *u)
 {
     for (size_t i = 0; i < l->n; i++) {
@@ -321,12 +335,6 @@ void url_list_format(struct buf *b, const struct url_list *l)
 }
 
 /* ---- checks ------------------------------------------------------------------------------- */
-
-static bool host_is_ip(const char *host)
-{
-    struct in6_addr a;
-    return inet_pton(AF_INET, host, &a) == 1 || inet_pton(AF_INET6, host, &a) == 1;
-}
 
 enum err url_list_check_bind(const struct url_list *l, struct why *why)
 {

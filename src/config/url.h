@@ -61,6 +61,8 @@ const char *url_bind_host(const struct url *u);
 /* True if the two lead to the same place as far as can be told without a resolver: the same text,
  * or scheme, address and port. */
 bool url_same_place(const struct url *a, const struct url *b);
+/* The same, or it may turn out so when a resolver is asked. */
+bool url_may_be_same_place(const struct url *a, const struct url *b);
 bool url_list_has_place(const struct url_list *l, const struct url *u);
 bool url_list_same_places(const struct url_list *a, const struct url_list *b);
 

@@ -110,6 +110,8 @@ enum err bootstrap_new(struct server *s, struct why *why)
 {
     /* config_load() leaves this out where it finds the folder, even if nothing is in it. */
     enum err e = config_check_bootstrap(s->cfg, why);
+    if (e == ERR_OK)
+        e = join_check_advertised(s, why);
     if (e != ERR_OK)
         return e;
     return strcmp(s->cfg->initial_cluster_state, "existing") == 0 ? join_cluster(s, why)

@@ -134,6 +134,23 @@ static bool url_lists_match(const struct url_list *a, const struct url_list *b,
     return match;
 }
 
+static msec resolve_deadline(const struct server *s)
+{
+    return s->world.fetch != NULL ? 0 : clock_now_ms() + PATIENCE_MS;
+}
+
+enum err join_check_advertised(struct server *s, struct why *why)
+{
+    const struct config *c = s->cfg;
+    msec deadline = resolve_deadline(s);
+    AUTO(buf) struct buf urls = BUF_INIT;
+    if (url_lists_match(&c->initial_advertise_peer_urls, &config_self(c)->peer_urls, &deadline))
+        return ERR_OK;
+    url_list_format(&urls, &c->initial_advertise_peer_urls);
+    return why_set(why, ERR_INVALID, "failed to resolve %s to match --initial-cluster=%s",
+                   buf_cstr(&urls), c->initial_cluster);
+}
+
 /* ---- asking other members ------------------------------------------------------------------- */
 
 /* GET url + path; anything but an answer of status 200 is a failure. The caller owns *ret_body. */
@@ -311,7 +328,7 @@ static size_t match_members(const struct config *c, const struct members *l, mem
 static enum err find_self(struct server *s, const struct members *l, struct why *why)
 {
     const struct config *c = s->cfg;
-    msec deadline = s->world.fetch != NULL ? 0 : clock_now_ms() + PATIENCE_MS;
+    msec deadline = resolve_deadline(s);
     if (l->n != c->n_members)
         return refuse_peers(l, "member count is unequal", why);
     member_id *ids = xcalloc(c->n_members, sizeof *ids);

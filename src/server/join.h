@@ -26,6 +26,10 @@ static inline void url_list_auto(struct url_list *l)
     url_list_fini(l);
 }
 
+/* Do --initial-cluster and --initial-advertise-peer-urls say the same of this member, once their
+ * names are resolved? ERR_INVALID. */
+MUST_USE enum err join_check_advertised(struct server *s, struct why *why);
+
 /* Ask all of --initial-cluster that answer quickly. Fail with ERR_EXISTS if their cluster runs with
  * the member s->id in it, which thus has lost its data. */
 MUST_USE enum err join_check_new(struct server *s, struct why *why);

@@ -348,6 +348,21 @@ static void the_configuration_is_checked_here_too(void **state)
     free(path);
 }
 
+/* A name and its address are one; this name is one that no resolver has to be asked for. */
+static void advertised_urls_may_be_names(void **state)
+{
+    struct rig *g = *state;
+    configure(g, "--name|zed|--initial-advertise-peer-urls|" A
+                 "|--initial-cluster|zed=http://127.1:44551");
+    assert_int_equal(bootstrap_new(&g->s, &g->why), ERR_OK);
+    forget(g);
+    configure(g, "--name|zed|--initial-advertise-peer-urls|" A
+                 "|--initial-cluster|zed=http://127.2:44551");
+    assert_int_equal(bootstrap_new(&g->s, &g->why), ERR_INVALID);
+    assert_string_equal(g->why.text, "failed to resolve " A
+                                     " to match --initial-cluster=zed=http://127.2:44551");
+}
+
 static void what_nobody_could_read_is_refused(void **state)
 {
     struct rig *g = *state;
@@ -784,6 +799,7 @@ int main(void)
         TEST(a_member_that_ran_is_not_new),
         TEST(others_may_be_first),
         TEST(the_configuration_is_checked_here_too),
+        TEST(advertised_urls_may_be_names),
         TEST(what_nobody_could_read_is_refused),
         TEST(ids_come_from_the_cluster),
         TEST(a_host_may_be_written_in_many_ways),
