@@ -288,6 +288,8 @@ bool linear_check(struct linear_op *ops, size_t n, const struct linear_event *lo
             ops[i].changed = false;
     c.explained = xcalloc(log_n + 1, sizeof *c.explained);
     c.before = xcalloc(log_n + 1, sizeof *c.before);
+    for (size_t i = 0; i < log_n; i++)
+        c.explained[i] = log[i].key >= LINEAR_FOREIGN_KEY;
     bool ok = replay(&c) && find_writers(&c) && check_times(&c);
     free(c.explained);
     free(c.before);

@@ -4,6 +4,7 @@ tests_sim_sim_SOURCES = \
 	tests/sim/asks.c tests/sim/asks.h \
 	tests/sim/events.c tests/sim/events.h \
 	tests/sim/faults.c tests/sim/faults.h \
+	tests/sim/leases.c tests/sim/leases.h \
 	tests/sim/linear.c tests/sim/linear.h \
 	tests/sim/net.c tests/sim/net.h \
 	tests/sim/operator.c tests/sim/operator.h \

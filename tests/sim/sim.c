@@ -26,6 +26,7 @@
 #include "base/log.h"
 #include "tests/sim/asks.h"
 #include "tests/sim/faults.h"
+#include "tests/sim/leases.h"
 #include "tests/sim/operator.h"
 #include "tests/sim/workers.h"
 
@@ -86,6 +87,7 @@ struct scenario {
     struct operator_setup operator;
     struct faults_setup faults;
     int64_t length;
+    unsigned holders; /* of leases */
 };
 
 static struct scenario scenario_make(const char *dir, unsigned allowed)
@@ -109,6 +111,7 @@ static struct scenario scenario_make(const char *dir, unsigned allowed)
                     .pause_max = sim_between(100000, SECOND)},
         .faults = {.which = faults, .pause_max = STRIKE_PAUSE << sim_below(6)},
         .length = sim_between(5 * SECOND, 20 * SECOND),
+        .holders = (unsigned)sim_below(LEASE_KEYS + 1),
     };
     return s;
 }
@@ -122,7 +125,7 @@ static void run_until(int64_t until)
 /* Everybody has everything. */
 static bool is_calm(void)
 {
-    if (!workers_are_at_rest() || !operator_is_settled())
+    if (!workers_are_at_rest() || !leases_are_gone() || !operator_is_settled())
         return false;
     for (unsigned i = 0; i < NET_PLACES; i++) {
         struct node *n = world_node(i);
@@ -156,8 +159,10 @@ static void say_unrest(void)
                      tails_are_up_to_date(n) ? "" : "/watchers behind");
         }
     }
-    sim_fail("the cluster does not come to rest; revision %" PRId64 ", workers %s, members %s;%s",
+    sim_fail("the cluster does not come to rest; revision %" PRId64
+             ", workers %s, leases %s, members %s;%s",
              tails_last(), workers_are_at_rest() ? "rest" : "wait",
+             leases_are_gone() ? "gone" : "left",
              operator_is_settled() ? "settled" : "not settled", buf_cstr(&b));
     buf_fini(&b);
 }
@@ -169,6 +174,7 @@ static void settle(void)
     operator_settle();
     run_until(sim_now() + REST_AFTER);
     workers_rest();
+    leases_rest();
     while (sim_failure() == NULL && !is_calm() && sim_now() < end)
         run_until(sim_now() + SECOND / 10);
     if (sim_failure() == NULL && !is_calm())
@@ -203,6 +209,7 @@ static bool run(uint64_t seed, const struct options *o, struct outcome *ret)
     world_begin(&s.world);
     faults_begin(&s.faults);
     workers_begin(&s.workers);
+    leases_begin(s.holders);
     operator_begin(&s.operator);
     run_until(sim_now() + s.length);
     settle();

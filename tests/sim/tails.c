@@ -127,7 +127,7 @@ static bool numbers_are_right(const Mvccpb__KeyValue *kv, const struct cell *c)
 {
     if (c->value == 0)
         return kv->version == 0 && kv->create_revision == 0;
-    return kv->version == c->version && kv->create_revision == c->create && kv->lease == 0;
+    return kv->version == c->version && kv->create_revision == c->create;
 }
 
 /* An event that a watcher of all keys saw. */

@@ -11,7 +11,12 @@
 #include "tests/sim/linear.h"
 #include "tests/sim/world.h"
 
-enum { KEYS_MAX = 16, VALUE_MAX = 4000 };
+enum {
+    LEASE_KEY_FIRST = LINEAR_FOREIGN_KEY, /* those that hang on leases */
+    LEASE_KEYS = 4,
+    KEYS_MAX = LEASE_KEY_FIRST + LEASE_KEYS,
+    VALUE_MAX = 4000
+};
 
 /* ---- keys and values --------------------------------------------------------------------------
  */

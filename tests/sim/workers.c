@@ -286,7 +286,7 @@ static void give_up_run(struct sim_event *e)
 void workers_begin(const struct workers_setup *setup)
 {
     all = (struct workers){.setup = *setup};
-    invariant(setup->n <= WORKERS_MAX && setup->keys <= KEYS_MAX);
+    invariant(setup->n <= WORKERS_MAX && setup->keys <= LEASE_KEY_FIRST);
     for (unsigned i = 0; i < setup->n; i++) {
         struct worker *w = &all.workers[i];
         *w = (struct worker){.number = i, .next.run = next_run, .give_up.run = give_up_run};
