@@ -44,6 +44,13 @@ static bool meta_number(struct kv_writer *w, const char *name, size_t size, uint
     return true;
 }
 
+/* True if users and roles are to be enforced. */
+static bool is_protected(struct kv_writer *w)
+{
+    struct slice v;
+    return w->ops->bucket_get(w, BUCKET_AUTH, slice_str("authEnabled"), &v) && v.n == 1 && v.p[0] == 1;
+}
+
 /* Inside a transaction that is rolled back: the writer reads only in one. */
 static enum err load_buckets(struct server *s, struct state *st, revision *ret_scheduled,
                              revision *ret_finished, struct why *why)
@@ -57,6 +64,11 @@ static enum err load_buckets(struct server *s, struct state *st, revision *ret_s
         return why_set(why, ERR_DAMAGED, "a row of the meta bucket has a wrong length");
     *ret_scheduled = (revision)scheduled;
     *ret_finished = (revision)finished;
+    if (is_protected(w))
+        return why_set(why, ERR_NOT_CAPABLE,
+                       "authentication is enabled in this data, and this release cannot enforce it: it "
+                       "would be open to everybody; disable it where the data comes from (etcdctl auth "
+                       "disable), then import or restore again");
     enum err e = cluster_load(st->cluster, w, why);
     return e == ERR_OK ? applier_load(st->applier, why) : e;
 }

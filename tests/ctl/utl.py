@@ -440,6 +440,10 @@ def import_keeps_auth_and_alarms():
              "and key = cast('authEnabled' as blob)"],
             capture_output=True, text=True, timeout=30).stdout.strip()
         equal(rows, "01", "authEnabled")
+        ours = lone(SERVER, [], place / "new", member)
+        ours.spawn()
+        equal(ours.wait_exit(), 1, "the exit status")
+        equal("authentication is enabled in this data" in ours.tail(), True, ours.tail())
 
 
 def import_one_of_three():
