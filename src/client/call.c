@@ -18,6 +18,7 @@ enum {
     TRIES_MAX = 100,
     POOL_MAX = 1024,
     REQUEST_KEEP_MAX = 64 * 1024, /* a larger buffer does not go to the pool */
+    ANSWER_SMALL = 4096,          /* is unpacked last, in memory that the call before has used */
 };
 
 /* ---- life -------------------------------------------------------------------------------- */
@@ -39,6 +40,7 @@ static void call_free(struct etcd_pending *p)
 {
     list_unlink(&p->link);
     buf_fini(&p->request);
+    buf_fini(&p->answer);
     arena_free(p->arena);
     free(p);
 }
@@ -49,14 +51,20 @@ static void call_recycle(struct etcd_pending *p)
     struct etcd_client *c = p->attempt.client;
     attempt_stop(&p->attempt);
     deadlines_remove(&c->deadlines, &p->deadline);
+    if (p->arena != NULL && c->spare == NULL) {
+        arena_reset(p->arena);
+        c->spare = p->arena;
+        p->arena = NULL;
+    }
     if (c->pool_n >= POOL_MAX || p->request.cap > REQUEST_KEEP_MAX) {
         call_free(p);
         return;
     }
     list_unlink(&p->link);
-    if (p->arena != NULL)
-        arena_reset(p->arena);
+    arena_free(p->arena);
+    p->arena = NULL;
     buf_clear(&p->request);
+    buf_clear(&p->answer);
     list_add_head(&c->pool, &p->link);
     c->pool_n++;
 }
@@ -77,15 +85,29 @@ static void on_started(struct attempt *a)
     struct etcd_pending *p = CONTAINER_OF(a, struct etcd_pending, attempt);
     p->tries++;
     p->broken = false;
+    buf_clear(&p->answer);
+    arena_free(p->arena); /* of an answer whose status was an error */
+    p->arena = NULL;
     grpc_rpc_send(&a->rpc, buf_slice(&p->request), true);
+}
+
+static void unpack(struct etcd_pending *p, struct slice msg)
+{
+    struct etcd_client *c = p->attempt.client;
+    if (p->arena == NULL) {
+        p->arena = c->spare != NULL ? c->spare : arena_new();
+        c->spare = NULL;
+    }
+    p->broken = pb_unpack(p->attempt.method->response, msg, p->arena, &p->response) != ERR_OK;
 }
 
 static void on_message(struct grpc_rpc *r, struct slice msg)
 {
     struct etcd_pending *p = CONTAINER_OF(r, struct etcd_pending, attempt.rpc);
-    if (p->arena == NULL)
-        p->arena = arena_new();
-    p->broken = pb_unpack(p->attempt.method->response, msg, p->arena, &p->response) != ERR_OK;
+    if (msg.n <= ANSWER_SMALL)
+        buf_add_slice(&p->answer, msg);
+    else
+        unpack(p, msg);
 }
 
 static void try_again(struct etcd_pending *p, const struct grpc_status *st)
@@ -103,6 +125,8 @@ static void on_ended(struct attempt *a, const struct grpc_status *st,
 {
     struct etcd_pending *p = CONTAINER_OF(a, struct etcd_pending, attempt);
     struct etcd_error e;
+    if (no_token == NULL && st->code == GRPC_OK && p->arena == NULL)
+        unpack(p, buf_slice(&p->answer));
     if (no_token != NULL) {
         call_end(p, no_token);
     } else if (p->broken) {
@@ -229,6 +253,7 @@ void calls_fini(struct etcd_client *c)
         attempt_stop(&p->attempt);
     free_all(&c->calls);
     free_all(&c->pool);
+    arena_free(c->spare);
     deadlines_fini(&c->deadlines);
 }
 

@@ -169,7 +169,8 @@ struct etcd_pending {
     struct deadline deadline;
     unsigned tries;
     struct buf request; /* framed */
-    struct arena *arena;
+    struct buf answer;  /* a small one, until its status has come */
+    struct arena *arena; /* of the answer; NULL: it has not been unpacked */
     ProtobufCMessage *response;
     bool broken; /* the answer is no message */
     void (*done)(void *arg, const void *response, const struct etcd_error *error);
@@ -252,6 +253,7 @@ struct etcd_client {
     struct deadlines deadlines, pauses;
     struct list calls, pool; /* etcd_pending.link */
     size_t pool_n;
+    struct arena *spare; /* of a call that is over; NULL: none */
     struct list streams;  /* etcd_stream.link */
     struct list watchers; /* etcd_watcher.link */
     struct list readers;  /* reader.link */
