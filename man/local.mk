@@ -1,9 +1,10 @@
 # The manual pages: written by hand (man/*.scd), but for what the programs know of themselves, which
 # stands in place of @GENERATED@. A release has them built, for who has no scdoc.
 MAN_PAGES = man/etcd.1 man/etcd.conf.5 man/etcd-benchmark.1 man/etcdctl.1 man/etcdctl-v2.1 \
-	man/etcdutl.1 man/libetcdclient.3
+	man/etcdutl.1 man/libetcdclient.3 man/etcd.systemd.7
 EXTRA_DIST += man/etcd.1.scd man/etcd.conf.5.scd man/etcd-benchmark.1.scd man/etcdctl.1.scd \
-	man/etcdctl-v2.1.scd man/etcdutl.1.scd man/libetcdclient.3.scd man/options.awk man/v2-commands
+	man/etcdctl-v2.1.scd man/etcdutl.1.scd man/libetcdclient.3.scd man/etcd.systemd.7.scd \
+	man/options.awk man/v2-commands
 
 if HAVE_MAN_PAGES
 dist_man_MANS += $(MAN_PAGES)
@@ -42,6 +43,6 @@ man/etcdutl.1: man/etcdutl.1.scd man/etcdutl.gen
 	$(call MAN_PAGE,1)
 man/etcd-benchmark.1: man/etcd-benchmark.1.scd man/etcd-benchmark.gen
 	$(call MAN_PAGE,1)
-man/libetcdclient.3: man/libetcdclient.3.scd
-	$(AM_V_GEN)$(MKDIR_P) man && $(SCDOC) <$(srcdir)/man/libetcdclient.3.scd >$@
+man/libetcdclient.3 man/etcd.systemd.7: %: %.scd
+	$(AM_V_GEN)$(MKDIR_P) man && $(SCDOC) <$< >$@
 endif
