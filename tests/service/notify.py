@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -137,7 +138,7 @@ def a_fatal_end_says_why():
     second = Service(Manager(), data_dir=first.data_dir)
     second.spawn()
     harness.equal(second.wait_exit(20), 1, "the exit status")
-    harness.equal(second.manager.all("ERRNO"), ["16"], "ERRNO")
+    second.manager.wait(lambda f: f.get("ERRNO") == "16", 10, "ERRNO=16")
     if "is in use by process" not in "".join(second.manager.all("STATUS")):
         raise AssertionError(second.manager.all("STATUS"))
     second.data_dir = second.base
@@ -242,6 +243,21 @@ def a_manager_that_is_gone_is_no_reason_to_fail():
             raise AssertionError("it speaks of it")
 
 
+def a_manager_that_reads_no_more_hinders_nobody():
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as unread:
+        unread.bind(f"\0etcd-notify-unread-{os.getpid()}")
+        with harness.Server(env={"NOTIFY_SOCKET": f"@etcd-notify-unread-{os.getpid()}"}) as server:
+            for i in range(30):
+                done = len([line for line in server.lines if "was read again" in line])
+                server.process.send_signal(signal.SIGHUP)
+                harness.wait_for(lambda n=done: len([line for line in server.lines
+                                                     if "was read again" in line]) > n,
+                                 10, text=f"the end of reload {i}")
+            get(server.url, "/v3/kv/put", {"key": "YQ==", "value": "Yg=="})
+            server.process.terminate()
+            harness.equal(server.wait_exit(10), -signal.SIGTERM, "the exit status")
+
+
 def main():
     suite = harness.Suite(LIMIT_S)
     for test in (ready_with_a_status_and_stopping, status_changes_at_most_once_a_second,
@@ -250,7 +266,8 @@ def main():
                  starting_from_many_rows_extends_the_timeout, a_fatal_end_says_why,
                  a_removed_member_ends_in_order_and_is_not_restarted,
                  a_start_that_waits_can_be_stopped, process_1_ends_with_status_0,
-                 a_manager_that_is_gone_is_no_reason_to_fail):
+                 a_manager_that_is_gone_is_no_reason_to_fail,
+                 a_manager_that_reads_no_more_hinders_nobody):
         suite.run(test)
     suite.finish()
 

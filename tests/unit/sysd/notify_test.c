@@ -101,6 +101,41 @@ static void descriptors_go_along(void **state)
     close(fd);
 }
 
+/* Its queue fills up; nothing may wait for ever, and only once at all. */
+static void nobody_reads(void **state)
+{
+    (void)state;
+    char text[256];
+    alarm(20);
+    for (int i = 0; i < 2000; i++)
+        notify_status("to whom?");
+    notify_forget("stored-client"); /* nor is its answer waited for */
+    alarm(0);
+    while (recv(manager, text, sizeof text, MSG_DONTWAIT) > 0)
+        continue;
+    notify_status("here again");
+    expect("STATUS=here again");
+}
+
+static void an_abstract_address(void **state)
+{
+    (void)state;
+    struct sockaddr_un abstract = {.sun_family = AF_UNIX};
+    char name[64];
+    int before = manager;
+    int n = snprintf(name, sizeof name, "@etcd-notify-test-%d", (int)getpid());
+    memcpy(abstract.sun_path + 1, name + 1, (size_t)n - 1);
+    manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(manager, (const struct sockaddr *)&abstract,
+                          (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)n)), 0);
+    setenv("NOTIFY_SOCKET", name, 1);
+    notify_status("hidden");
+    expect("STATUS=hidden");
+    close(manager);
+    manager = before;
+    setenv("NOTIFY_SOCKET", address.sun_path, 1);
+}
+
 static void nobody_listens(void **state)
 {
     (void)state;
@@ -110,6 +145,13 @@ static void nobody_listens(void **state)
     setenv("NOTIFY_SOCKET", "/nowhere/at/all", 1);
     notify_ready("to nobody");
     notify_forget("nothing"); /* and waits for nobody */
+    char endless[sizeof address.sun_path + 2] = {0};
+    memset(endless, '/', sizeof endless - 1);
+    static const char *const wrong[] = {"", "@", "/", "relative", "vsock:2:1"};
+    for (size_t i = 0; i <= sizeof wrong / sizeof wrong[0]; i++) {
+        setenv("NOTIFY_SOCKET", i < sizeof wrong / sizeof wrong[0] ? wrong[i] : endless, 1);
+        notify_ready("to nobody");
+    }
     setenv("NOTIFY_SOCKET", address.sun_path, 1);
 }
 
@@ -166,6 +208,8 @@ int main(void)
         cmocka_unit_test(states_are_sent),
         cmocka_unit_test(reloading_says_when),
         cmocka_unit_test(descriptors_go_along),
+        cmocka_unit_test(nobody_reads),
+        cmocka_unit_test(an_abstract_address),
         cmocka_unit_test(nobody_listens),
         cmocka_unit_test(sockets_are_told_by_their_names),
         cmocka_unit_test(nothing_was_passed),
