@@ -521,6 +521,34 @@ static void a_crash_before_the_log_begins_anew(void **state)
     end(p);
 }
 
+/* The log has gone on since the snapshot and begins behind what the key database holds, which has lost
+ * what it had: what stands in the log was promised, and must not be forgotten. */
+static void a_key_database_of_long_ago_is_refused(void **state)
+{
+    struct follower *p = *state;
+    struct logdb *log = NULL;
+    struct server_world world = {
+        .vfs = FAULT_VFS, .transport = make_transport, .fetch = fetch, .arg = p};
+    struct server_events events = {.ready = on_ready, .fatal = on_fatal, .arg = p};
+    const struct raft_hard_state hs = {.term = SNAP_TERM, .commit = SNAP_INDEX + 7};
+    const struct raft_entry more[2] = {{.index = SNAP_INDEX + 6, .term = SNAP_TERM},
+                                       {.index = SNAP_INDEX + 7, .term = SNAP_TERM}};
+    struct why why = {""};
+    char path[192];
+    append_empty(p, 2, FOUNDED, 1, 2, FOUNDED + 2);
+    restore(p, NULL);
+    power_cut(p);
+    start(p);
+    end(p);
+    snprintf(path, sizeof path, "%s/data/member/log.db", p->dir);
+    assert_int_equal(logdb_open(path, &(struct logdb_options){.vfs = FAULT_VFS}, &log, &why), ERR_OK);
+    assert_int_equal(logdb_reset(log, &hs, SNAP_INDEX + 5, SNAP_TERM, &why), ERR_OK);
+    assert_int_equal(logdb_append(log, NULL, more, ARRAY_LEN(more), &why), ERR_OK);
+    logdb_close(log);
+    assert_int_equal(server_open(p->cfg, &events, &world, &p->server, &why), ERR_DAMAGED);
+    assert_non_null(strstr(why.text, "but the log holds 15 to 17"));
+}
+
 /* A snapshot that says nothing of use about its members ends this one, and leaves what it had. */
 static void unreadable_members_change_nothing(void **state)
 {
@@ -549,6 +577,7 @@ int main(void)
         TEST(a_commit_is_not_answered_twice),
         TEST(who_asks_is_answered),
         TEST(a_crash_before_the_log_begins_anew),
+        TEST(a_key_database_of_long_ago_is_refused),
         TEST(unreadable_members_change_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
