@@ -42,6 +42,7 @@ extern char **environ;
 struct control {
     int signals; /* signalfd */
     int wake;    /* eventfd */
+    bool outlives_terminal; /* it was started with SIGHUP ignored, as nohup(1) does */
     _Atomic bool failed;
     _Atomic int status;
     struct supervision supervision;
@@ -196,10 +197,11 @@ static enum err start_signals(struct control *c, struct why *why)
     sigemptyset(&hup);
     sigaddset(&hup, SIGHUP);
     sigaddset(&set, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &hup, NULL);
+    c->outlives_terminal = signal(SIGHUP, SIG_DFL) == SIG_IGN;
     signal(SIGPIPE, SIG_IGN);
     signal(SIGTERM, end_by);
     signal(SIGINT, end_by);
-    pthread_sigmask(SIG_BLOCK, &hup, NULL);
     c->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     c->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (c->signals == -1 || c->wake == -1)
@@ -216,7 +218,7 @@ static int signal_take(struct control *c)
     if (read(c->signals, &info, sizeof info) != sizeof info)
         return 0;
     if (info.ssi_signo == SIGHUP && info.ssi_code == SI_KERNEL)
-        return SIGTERM;
+        return c->outlives_terminal ? 0 : SIGTERM;
     return (int)info.ssi_signo;
 }
 

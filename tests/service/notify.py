@@ -234,6 +234,44 @@ def process_1_ends_with_status_0():
     manager.close()
 
 
+# Run a program on a terminal of its own, which SIGUSR1 takes away.
+ON_TERMINAL = """
+import os, pty, signal, sys
+errors = os.dup(2)
+pid, terminal = pty.fork()
+if pid == 0:
+    os.dup2(errors, 2)
+    if sys.argv[1] == "nohup":
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    os.execv(sys.argv[2], sys.argv[2:])
+signal.signal(signal.SIGUSR1, lambda *_: os.close(terminal))
+signal.signal(signal.SIGUSR2, lambda *_: os.kill(pid, signal.SIGHUP))
+signal.signal(signal.SIGTERM, lambda *_: os.kill(pid, signal.SIGTERM))
+status = os.waitpid(pid, 0)[1]
+sys.exit(os.WTERMSIG(status) if os.WIFSIGNALED(status) else 100 + os.WEXITSTATUS(status))
+"""
+
+
+def asked_to_reload_it_has(service):
+    service.process.send_signal(signal.SIGUSR2)
+    return any("was read again" in line for line in service.lines)
+
+
+def a_vanished_terminal_ends_it_unless_started_by_nohup():
+    for how in ("plain", "nohup"):
+        manager = Manager()
+        service = Service(manager)
+        service.wrap = [sys.executable, "-c", ON_TERMINAL, how]
+        with service:
+            service.process.send_signal(signal.SIGUSR1)
+            if how == "nohup":
+                harness.wait_for(lambda s=service: asked_to_reload_it_has(s), 10, every=0.1)
+                get(service.url, "/v3/kv/put", {"key": "YQ==", "value": "Yg=="})
+                service.process.terminate()
+            harness.equal(service.wait_exit(20), signal.SIGTERM, f"the signal that ended it ({how})")
+        manager.close()
+
+
 def a_manager_that_is_gone_is_no_reason_to_fail():
     manager = Manager()
     manager.close()
@@ -266,6 +304,7 @@ def main():
                  starting_from_many_rows_extends_the_timeout, a_fatal_end_says_why,
                  a_removed_member_ends_in_order_and_is_not_restarted,
                  a_start_that_waits_can_be_stopped, process_1_ends_with_status_0,
+                 a_vanished_terminal_ends_it_unless_started_by_nohup,
                  a_manager_that_is_gone_is_no_reason_to_fail,
                  a_manager_that_reads_no_more_hinders_nobody):
         suite.run(test)
