@@ -65,6 +65,14 @@ static void reopen_log(void)
         log_error("a log file could not be opened anew", LOG_STR("error", why.text));
 }
 
+static void put_in_force(struct configs *c, struct config *cfg, struct server *s, struct api *a)
+{
+    add(c, cfg);
+    log_set_level(cfg->log_level_value);
+    server_reconfigure(s, cfg);
+    api_reconfigure(a, cfg);
+}
+
 void configs_reload(struct configs *c, struct server *s, struct api *a)
 {
     struct config *fresh = NULL;
@@ -81,10 +89,11 @@ void configs_reload(struct configs *c, struct server *s, struct api *a)
         if (!was_said(c, out.notes[i].text))
             LOG_AT(out.notes[i].level, out.notes[i].text, LOG_MESSAGE(out.notes[i].message));
     config_outcome_fini(&out);
-    add(c, config_merge(c->v[c->n - 1], fresh, on_difference, &tally));
-    log_set_level(fresh->log_level_value);
-    server_reconfigure(s, fresh);
-    api_reconfigure(a, fresh);
+    fresh = config_merge(c->v[c->n - 1], fresh, on_difference, &tally);
+    if (tally.at_once != 0)
+        put_in_force(c, fresh, s, a);
+    else
+        config_free(fresh); /* it is the same: whoever rotates logs each hour adds nothing */
     log_info("the configuration was read again", LOG_MESSAGE(MSG_RELOADED),
              LOG_UINT("changed", tally.at_once), LOG_UINT("need-a-restart", tally.later));
 }
