@@ -210,20 +210,27 @@ static ssize_t io_handshake(void *arg)
     return alpn_is_good(io) ? 1 : HTTP_IO_FAILED;
 }
 
+/* Without the dot that ends an absolute name, which is in no certificate. */
+static size_t name_length(const char *name)
+{
+    size_t n = strlen(name);
+    return n > 1 && name[n - 1] == '.' ? n - 1 : n;
+}
+
 static bool is_ip(const char *name)
 {
     uint8_t address[sizeof(struct in6_addr)];
     return inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1;
 }
 
-/* Say whom we want to talk to. Without a good name anybody's certificate would do, so that fails.
- */
+/* Say whom we want to talk to. Without a good name anybody's certificate would do, so that fails;
+ * to OpenSSL a dot at the front is anybody below it. */
 static bool set_name(SSL *ssl, const char *name)
 {
     X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
     if (is_ip(name))
         return X509_VERIFY_PARAM_set1_ip_asc(param, name) == 1;
-    return name[0] != '\0' && SSL_set_tlsext_host_name(ssl, name) == 1 &&
+    return name[0] != '\0' && name[0] != '.' && SSL_set_tlsext_host_name(ssl, name) == 1 &&
            X509_VERIFY_PARAM_set1_host(param, name, 0) == 1;
 }
 
@@ -232,7 +239,7 @@ static void *client_open(void *arg, int fd)
     const struct tls_server *to = arg;
     struct tls_io *io = xcalloc(1, sizeof *io);
     io->fd = fd;
-    io->name = xstrdup(to->name);
+    io->name = xstrndup(to->name, name_length(to->name));
     io->alpn = xstrdup(tls_context_alpn(to->context));
     io->ssl = tls_context_open(to->context, &io->why);
     if (io->ssl == NULL)

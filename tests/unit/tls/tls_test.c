@@ -238,6 +238,13 @@ static void test_who_is_it(void **state)
     expect_trouble("TLS handshake: the certificate is not valid for cn.test");
     t.server.name = "";
     expect_trouble("TLS handshake: \"\" is no name of a server");
+    t.server.name = ".wild.test"; /* not "anybody below it" */
+    expect_trouble("TLS handshake: \".wild.test\" is no name of a server");
+    t.server.name = "a.b.wild.test";
+    expect_trouble("TLS handshake: the certificate is not valid for a.b.wild.test");
+    t.server.name = "a.wild.test."; /* its absolute form, as with Go */
+    assert_true(connect_h2());
+    assert_string_equal(t.peer.sni, "a.wild.test");
 }
 
 static void test_expired(void **state)
