@@ -133,6 +133,7 @@ static void on_message(void *arg, const void *response)
     const Etcdserverpb__LeaseKeepAliveResponse *r = response;
     const struct untold u = {r->id, ++ks->rounds};
     struct etcd_keepalive *k;
+    ks->error.code = ETCD_OK;
     while ((k = hashmap_find(&ks->by_lease, hash_lease(r->id), is_untold, &u)) != NULL) {
         k->round = u.round;
         on_answer(k, r);

@@ -183,7 +183,7 @@ static void watcher_go(struct etcd_watcher *wr)
 
 static void see_revision(struct etcd_watch *w, int64_t seen)
 {
-    if (seen >= w->create.start_revision)
+    if (seen >= w->create.start_revision && seen < INT64_MAX)
         w->create.start_revision = seen + 1;
 }
 
@@ -262,7 +262,8 @@ static void on_progress(struct etcd_watcher *wr, const Etcdserverpb__WatchRespon
     while ((w = next_marked(&wr->active)) != NULL) {
         list_unlink(&w->link);
         list_add_tail(&wr->active, &w->link);
-        see_revision(w, r->header->revision);
+        if (w->fragments.n == 0) /* else there were events until then */
+            see_revision(w, r->header->revision);
         (void)watch_tell(w, r, NULL);
     }
 }
@@ -347,11 +348,12 @@ static void on_data(void *arg, struct slice msg)
     struct etcd_watcher *wr = arg;
     wr->busy++;
     Etcdserverpb__WatchResponse *r = unpack(wr, msg);
-    wr->pause = 0;
-    if (r != NULL)
+    if (r != NULL) {
+        wr->pause = 0;
         on_response(wr, r, msg);
-    else
+    } else {
         stream_lost(wr);
+    }
     arena_reset(wr->arena);
     watcher_unref(wr);
 }
@@ -478,6 +480,7 @@ etcd_watch_start(struct etcd_watcher *wr, const Etcdserverpb__WatchCreateRequest
     w->watcher = wr;
     w->create = *create;
     w->create.watch_id = 0;
+    w->create.base.n_unknown_fields = 0;
     w->create.key = bytes_dup(create->key);
     w->create.range_end = bytes_dup(create->range_end);
     w->create.filters = xmalloc(create->n_filters * sizeof *create->filters);

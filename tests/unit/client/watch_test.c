@@ -373,12 +373,112 @@ static void a_callback_may_end_everything(void **state)
     assert_int_equal(a.answers, 1);
 }
 
+static void send_progress(int64_t rev)
+{
+    Etcdserverpb__ResponseHeader h = header_at(rev);
+    Etcdserverpb__WatchResponse r = ETCDSERVERPB__WATCH_RESPONSE__INIT;
+    r.header = &h;
+    r.watch_id = -1;
+    fake_send(fakes[0].stream, &r.base);
+}
+
+/* What a header says does not cover the events of an answer that is half there. */
+static void progress_between_fragments_skips_nothing(void **state)
+{
+    struct heard a;
+    struct etcd_watcher *w = etcd_watcher_new(client);
+    watch(&a, w, 1);
+    poll_until(client, is_created, &a);
+    send_events(0, 11, 12, true);
+    send_progress(50);
+    poll_until(client, has_progressed, &a);
+    lose_connections();
+    until_creates(2);
+    assert_int_equal(server.start_revision, 1);
+    etcd_watcher_free(w);
+}
+
+static void a_revision_at_the_end_of_all_is_no_trouble(void **state)
+{
+    struct heard a;
+    struct etcd_watcher *w = etcd_watcher_new(client);
+    watch(&a, w, 1);
+    poll_until(client, is_created, &a);
+    send_events(0, INT64_MAX - 1, INT64_MAX - 1, false);
+    until_events(&a, 1);
+    send_progress(INT64_MAX);
+    poll_until(client, has_progressed, &a);
+    lose_connections();
+    until_creates(2);
+    assert_int_equal(server.start_revision, INT64_MAX);
+    etcd_watcher_free(w);
+}
+
+static void on_request_send_garbage(struct fake *f, struct grpc_call *c, struct slice msg)
+{
+    server.creates++;
+    grpc_send(c, slice_str("\xff\xff\xff"));
+}
+
+static void on_time_over(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+static bool is_true(void *arg)
+{
+    return *(bool *)arg;
+}
+
+/* Go on for so long. */
+static void pass_time(int64_t ms)
+{
+    bool over = false;
+    struct etcd_timer *t = etcd_timer_new(client, on_time_over, &over);
+    etcd_timer_set(t, ms);
+    poll_until(client, is_true, &over);
+    etcd_timer_free(t);
+}
+
+static void a_server_of_garbage_is_asked_less_and_less(void **state)
+{
+    struct heard a;
+    struct etcd_watcher *w = etcd_watcher_new(client);
+    fakes[0].message = on_request_send_garbage;
+    watch(&a, w, 1);
+    pass_time(500);
+    assert_in_range(server.creates, 2, 15);
+    etcd_watcher_free(w);
+}
+
+/* The request is forgotten at once, with what its maker's own protocol knew beyond ours. */
+static void a_request_may_be_freed(void **state)
+{
+    static const uint8_t wire[] = {0x0a, 1, 'k', 0xaa, 0x3e, 2, 'u', 'u'};
+    struct heard a = {.created = 0};
+    struct arena *arena = arena_new();
+    ProtobufCMessage *m;
+    assert_int_equal(pb_unpack(&etcdserverpb__watch_create_request__descriptor,
+                               slice_make(wire, sizeof wire), arena, &m),
+                     ERR_OK);
+    struct etcd_watcher *w = etcd_watcher_new(client);
+    struct etcd_watch *first =
+        etcd_watch_start(w, (const Etcdserverpb__WatchCreateRequest *)m, on_response, &a);
+    arena_free(arena);
+    poll_until(client, is_created, &a);
+    lose_connections();
+    until_creates(2);
+    etcd_watch_cancel(first);
+    etcd_watcher_free(w);
+}
+
 /* ---- leases ------------------------------------------------------------------------------ */
 
 static struct {
     struct etcd_keepalive *k;
     unsigned answers, ended;
     int64_t ttl;
+    char words[1024];
 } lease;
 
 static void on_kept(void *arg, const Etcdserverpb__LeaseKeepAliveResponse *r,
@@ -387,6 +487,7 @@ static void on_kept(void *arg, const Etcdserverpb__LeaseKeepAliveResponse *r,
     lease.answers++;
     lease.ttl = r != NULL ? r->ttl : -1;
     lease.ended += r == NULL || r->ttl <= 0;
+    snprintf(lease.words, sizeof lease.words, "%s", e != NULL ? e->text : "");
 }
 
 static bool lease_answers(void *arg)
@@ -461,6 +562,20 @@ static void a_lease_that_is_not_renewed_is_lost(void **state)
     assert_int_equal(lease.ttl, -1);
 }
 
+/* The error of a stream that was lost long ago is not why. */
+static void an_old_error_is_forgotten(void **state)
+{
+    unsigned n = 1;
+    keep();
+    poll_until(client, lease_answers, &n);
+    lose_connections();
+    n = 3;
+    poll_until(client, lease_answers, &n);
+    fakes[0].message = NULL;
+    poll_until(client, lease_ended, NULL);
+    assert_string_equal(lease.words, "context deadline exceeded");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -472,6 +587,9 @@ int main(void)
         TEST(no_leader_ends_the_watch),         TEST(a_callback_may_end_everything),
         TEST(a_lease_is_renewed_on_any_stream), TEST(a_lease_that_is_gone_is_told),
         TEST(a_silent_endpoint_is_left),        TEST(a_lease_that_is_not_renewed_is_lost),
+        TEST(an_old_error_is_forgotten),        TEST(progress_between_fragments_skips_nothing),
+        TEST(a_request_may_be_freed),           TEST(a_revision_at_the_end_of_all_is_no_trouble),
+        TEST(a_server_of_garbage_is_asked_less_and_less),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
