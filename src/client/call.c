@@ -202,10 +202,9 @@ call_start(struct etcd_client *c, size_t at, const struct etcd_method *m, const 
     }
     if (timeout_ms == 0)
         timeout_ms = c->cfg.call_timeout_ms;
-    if (timeout_ms > 0) {
-        p->attempt.deadline = loop_now(c->loop) + timeout_ms;
+    p->attempt.deadline = deadline_in(c, timeout_ms);
+    if (p->attempt.deadline != DEADLINE_NONE)
         deadlines_add(&c->deadlines, &p->deadline, p->attempt.deadline);
-    }
     attempt_go(&p->attempt);
     return p;
 }

@@ -18,10 +18,21 @@ enum {
     DEBUG_TEXT_MAX = 1024,
 };
 
+#define TIME_MAX_MS (INT32_MAX * INT64_C(1000)) /* 68 years: longer ones are taken as that */
+
 /* ---- life -------------------------------------------------------------------------------- */
+
+static int64_t time_bounded(int64_t ms)
+{
+    return ms < TIME_MAX_MS ? ms : TIME_MAX_MS;
+}
 
 static void fill_in(struct etcd_client_config *cfg)
 {
+    cfg->dial_timeout_ms = time_bounded(cfg->dial_timeout_ms);
+    cfg->call_timeout_ms = time_bounded(cfg->call_timeout_ms);
+    cfg->keepalive_time_ms = time_bounded(cfg->keepalive_time_ms);
+    cfg->keepalive_timeout_ms = time_bounded(cfg->keepalive_timeout_ms);
     if (cfg->dial_timeout_ms <= 0)
         cfg->dial_timeout_ms = DIAL_TIMEOUT_MS;
     if (cfg->call_timeout_ms == 0)
@@ -177,13 +188,17 @@ bool client_may_wait(struct etcd_client *c, struct etcd_error *ret_error)
     return !c->polling;
 }
 
+msec deadline_in(struct etcd_client *c, int64_t timeout_ms)
+{
+    return timeout_ms <= 0 ? DEADLINE_NONE : loop_now(c->loop) + time_bounded(timeout_ms);
+}
+
 bool etcd_client_poll(struct etcd_client *c, int64_t timeout_ms)
 {
     if (c->polling || atomic_load(&c->interrupted))
         return false;
     c->polling = true;
-    msec deadline = timeout_ms < 0 ? MSEC_NEVER : timeout_ms == 0 ? 0 : clock_now_ms() + timeout_ms;
-    loop_round(c->loop, deadline);
+    loop_round(c->loop, timeout_ms == 0 ? 0 : deadline_in(c, timeout_ms));
     c->polling = false;
     return !atomic_load(&c->interrupted);
 }

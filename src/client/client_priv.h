@@ -54,6 +54,7 @@ struct endpoint {
     struct loop_timer again; /* connects */
     unsigned failures;       /* connections that could not be made, in a row */
     bool was_ready;
+    msec ready_at;      /* last */
     size_t running;     /* attempts */
     msec shunned_until; /* it did not answer in time: others are asked first */
     bool retired;       /* no longer among client.endpoints: closed when nothing runs there */
@@ -262,6 +263,8 @@ struct etcd_client {
 
 /* Make the TLS context, unless it is there. */
 bool client_need_tls(struct etcd_client *c, struct etcd_error *ret_error);
+/* A time-out as a deadline; none, or less, is DEADLINE_NONE. */
+msec deadline_in(struct etcd_client *c, int64_t timeout_ms);
 /* False, and an error, inside of a callback. */
 bool client_may_wait(struct etcd_client *c, struct etcd_error *ret_error);
 void client_debug(struct etcd_client *c, const char *fmt, ...) PRINTF_LIKE(2, 3);

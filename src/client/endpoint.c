@@ -1,8 +1,8 @@
 /* client/endpoint.c -- see client_priv.h.
  *
  * All endpoints are connected from the first use on. A connection that was lost is made again at
- * once; one that could not be made, after a pause of 1 s that grows to 120 s, or, while no other
- * endpoint is there, of 50 ms that grows to 1 s.
+ * once, if it was there for 50 ms; one that could not be made, after a pause of 1 s that grows to
+ * 120 s, or, while no other endpoint is there, of 50 ms that grows to 1 s.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
@@ -13,6 +13,7 @@ enum {
     PAUSE_MAX_MS = 120 * 1000,
     PAUSE_ALONE_FIRST_MS = 50,
     PAUSE_ALONE_MAX_MS = 1000,
+    LIFE_MIN_MS = 50, /* of a connection */
     CONNECT_MIN_MS = 20 * 1000, /* a connection may always take so long */
     SHUN_MS = 10 * 1000,
     PING_MIN_MS = 10 * 1000, /* servers end connections that are asked more often */
@@ -108,6 +109,12 @@ static msec pause_ms(struct endpoint *e)
     return pause * 4 / 5 + (msec)rng_below(&e->client->rng, (uint64_t)pause * 2 / 5);
 }
 
+/* The last connection was good, and is of no use any more. */
+static void connect_again(struct endpoint *e)
+{
+    loop_timer_set(&e->again, e->ready_at + LIFE_MIN_MS - loop_now(e->client->loop));
+}
+
 static void on_lost(struct endpoint *e, const struct why *why)
 {
     client_debug(e->client, "endpoint %s: %s", e->text, why->text);
@@ -115,7 +122,7 @@ static void on_lost(struct endpoint *e, const struct why *why)
         return;
     if (e->was_ready) {
         e->was_ready = false;
-        h2_client_connect(e->h2);
+        connect_again(e);
         return;
     }
     if (e->failures < 100)
@@ -134,6 +141,7 @@ static void on_changed(struct h2_client *h2, void *arg, enum h2_client_state sta
     } else if (state == H2_CLIENT_READY) {
         client_debug(e->client, "endpoint %s: connected", e->text);
         e->was_ready = true;
+        e->ready_at = loop_now(e->client->loop);
         e->failures = 0;
         attempts_go(e->client);
     }
@@ -186,8 +194,9 @@ static void replace(struct etcd_client *c, size_t i)
     e->text = old->text; /* which etcd_client_endpoints() has lent */
     old->text = text;
     c->endpoints[i] = e;
+    e->ready_at = old->ready_at;
     retire(old);
-    h2_client_connect(e->h2);
+    connect_again(e);
 }
 
 /* ---- choice ------------------------------------------------------------------------------ */

@@ -37,11 +37,6 @@ void claim_set_header(struct claim *k, const Etcdserverpb__ResponseHeader *h)
 
 /* ---- time -------------------------------------------------------------------------------- */
 
-msec deadline_in(struct etcd_client *c, int64_t timeout_ms)
-{
-    return timeout_ms <= 0 ? DEADLINE_NONE : loop_now(c->loop) + timeout_ms;
-}
-
 int64_t time_left(struct etcd_client *c, msec deadline)
 {
     if (deadline == DEADLINE_NONE)

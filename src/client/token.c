@@ -90,7 +90,7 @@ bool token_is_to_blame(struct attempt *a, const struct etcd_error *e)
     struct token *t = &a->client->token;
     bool old = error_is(e, ERR_INVALID_AUTH_TOKEN) || error_is(e, ERR_AUTH_OLD_REVISION);
     bool none = error_is(e, ERR_USER_EMPTY) && t->user != NULL && !a->without_token;
-    if (t->fixed || !(old || none))
+    if (t->fixed || t->state == TOKEN_NONE || !(old || none))
         return false;
     if (t->state == TOKEN_HELD && t->no == a->token_no)
         t->state = TOKEN_MISSING;

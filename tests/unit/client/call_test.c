@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -260,6 +261,50 @@ static void after_goaway_there_is_another_connection(void **state)
     etcd_call_cancel(held);
 }
 
+static unsigned connections;
+static int last_connection;
+
+static void say_hello_and_hang_up(void *arg, int fd)
+{
+    static const uint8_t settings[] = {0, 0, 0, 4, 0, 0, 0, 0, 0};
+    if (connections++ != 0)
+        close(last_connection);
+    last_connection = accept(fd, NULL, NULL);
+    assert_int_equal(write(last_connection, settings, sizeof settings), sizeof settings);
+    shutdown(last_connection, SHUT_WR);
+}
+
+/* It is not asked as fast as it can hang up. */
+static void a_server_that_hangs_up_is_given_time(void **state)
+{
+    const char *urls[] = {fakes[0].url};
+    client = etcd_client_new(
+        &(struct etcd_client_config){.endpoints = urls, .n_endpoints = 1, .call_timeout_ms = 500},
+        &error);
+    connections = 0;
+    etcd_client_on_readable(client, fakes[0].fd, say_hello_and_hang_up, NULL);
+    assert_int_equal(range(), -1);
+    assert_in_range(connections, 2, 20);
+    close(last_connection);
+}
+
+static void a_time_without_end_is_none_that_is_over(void **state)
+{
+    Etcdserverpb__RangeRequest rq = ETCDSERVERPB__RANGE_REQUEST__INIT;
+    start_with(1, (struct etcd_client_config){.call_timeout_ms = INT64_MAX,
+                                              .dial_timeout_ms = INT64_MAX,
+                                              .keepalive_time_ms = INT64_MAX,
+                                              .keepalive_timeout_ms = INT64_MAX});
+    assert_int_equal(range(), 1);
+    void *r = etcd_call(client, &etcd_rpc_range, &rq, INT64_MAX, &error);
+    assert_non_null(r);
+    etcd_response_free(r);
+    assert_true(etcd_client_poll(client, 0));
+    struct etcd_pending *p = etcd_call_start(client, &etcd_rpc_range, &rq, 0, NULL, NULL);
+    assert_true(etcd_client_poll(client, INT64_MAX));
+    etcd_call_cancel(p);
+}
+
 /* ---- tokens ------------------------------------------------------------------------------ */
 
 static const struct etcd_client_config with_user = {.user = "root", .password = "pw"};
@@ -311,6 +356,15 @@ static void without_authentication_there_is_no_token(void **state)
     assert_true(etcd_client_login(client, &error));
     assert_int_equal(put(), 1);
     assert_string_equal(fakes[0].last_token, "");
+}
+
+static void a_user_without_a_password_is_refused_once(void **state)
+{
+    start_with(1, (struct etcd_client_config){.user = "root", .call_timeout_ms = 15000});
+    order(ORDER_FAIL, GRPC_INVALID_ARGUMENT, err_text(ERR_USER_EMPTY));
+    assert_int_equal(range(), -1);
+    assert_string_equal(error.text, err_text(ERR_USER_EMPTY));
+    assert_int_equal(fakes[0].calls, 1);
 }
 
 static void a_given_token_is_sent(void **state)
@@ -526,6 +580,9 @@ int main(void)
         TEST(nobody_waits_inside_a_callback),
         TEST(addresses_are_taken_apart),
         TEST(bad_configurations_are_refused),
+        TEST(a_server_that_hangs_up_is_given_time),
+        TEST(a_time_without_end_is_none_that_is_over),
+        TEST(a_user_without_a_password_is_refused_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
