@@ -24,24 +24,6 @@ void etcd_mutex_free(struct etcd_mutex *m)
     free(m);
 }
 
-/* The key is there, and no older one: unless it went with its lease. */
-static bool confirm(struct claim *k, msec deadline, struct etcd_error *ret_error)
-{
-    Etcdserverpb__RangeRequest rq = ETCDSERVERPB__RANGE_REQUEST__INIT;
-    rq.key = (ProtobufCBinaryData){.len = strlen(k->key), .data = (uint8_t *)k->key};
-    Etcdserverpb__RangeResponse *r =
-        etcd_call(k->client, &etcd_rpc_range, &rq, time_left(k->client, deadline), ret_error);
-    if (r == NULL)
-        return false;
-    bool there = r->n_kvs != 0;
-    if (there)
-        claim_set_header(k, r->header);
-    else
-        error_set(ret_error, ETCD_UNKNOWN, "%s", err_text(ERR_SESSION_EXPIRED));
-    etcd_response_free(r);
-    return there;
-}
-
 /* The key was made: take the lock if it is free. */
 static bool is_owner(struct claim *k, const Etcdserverpb__TxnResponse *r)
 {
@@ -69,7 +51,7 @@ bool etcd_mutex_lock(struct etcd_mutex *m, bool try_only, int64_t timeout_ms,
     if (try_only)
         error_set(ret_error, ETCD_ALREADY_EXISTS, "mutex: Locked by another session");
     else
-        m->held = claim_wait(k, deadline, ret_error) && confirm(k, deadline, ret_error);
+        m->held = claim_wait(k, deadline, ret_error);
     if (!m->held)
         (void)claim_drop(k, &ignored);
     return m->held;

@@ -185,21 +185,23 @@ bool claim_drop(struct claim *k, struct etcd_error *ret_error)
 
 /* ---- waiting ----------------------------------------------------------------------------- */
 
+/* What a watch of an older key told. */
 struct deletion {
-    bool seen, over;
+    bool seen; /* or it may have been missed */
+    bool over;
     struct etcd_error *error;
 };
 
 static void on_event(void *arg, const Etcdserverpb__WatchResponse *r, const struct etcd_error *e)
 {
     struct deletion *d = arg;
+    d->over = r == NULL || r->canceled;
     if (r == NULL)
         *d->error = *e;
     else if (r->canceled && r->compact_revision != 0)
-        error_set(d->error, ETCD_OUT_OF_RANGE, "%s", err_text(ERR_COMPACTED));
+        d->seen = true;
     else if (r->canceled)
         error_set(d->error, ETCD_CANCELED, "%s", r->cancel_reason);
-    d->over |= r == NULL || r->canceled;
     for (size_t i = 0; r != NULL && i < r->n_events; i++)
         d->seen |= r->events[i]->type == MVCCPB__EVENT__EVENT_TYPE__DELETE;
 }
@@ -229,6 +231,24 @@ static bool wait_deletion(struct claim *k, ProtobufCBinaryData key, int64_t from
     return d.seen;
 }
 
+/* The key is there, and no older one: unless it went with its lease meanwhile. */
+static bool confirm(struct claim *k, msec deadline, struct etcd_error *ret_error)
+{
+    Etcdserverpb__RangeRequest rq = ETCDSERVERPB__RANGE_REQUEST__INIT;
+    rq.key = bytes(k->key);
+    Etcdserverpb__RangeResponse *r =
+        etcd_call(k->client, &etcd_rpc_range, &rq, time_left(k->client, deadline), ret_error);
+    if (r == NULL)
+        return false;
+    bool is_ours = r->n_kvs != 0 && r->kvs[0]->create_revision == k->create_revision;
+    if (is_ours)
+        claim_set_header(k, r->header);
+    else
+        error_set(ret_error, ETCD_UNKNOWN, "%s", err_text(ERR_SESSION_EXPIRED));
+    etcd_response_free(r);
+    return is_ours;
+}
+
 bool claim_wait(struct claim *k, msec deadline, struct etcd_error *ret_error)
 {
     Etcdserverpb__RangeRequest rq;
@@ -246,7 +266,7 @@ bool claim_wait(struct claim *k, msec deadline, struct etcd_error *ret_error)
                                    deadline, ret_error);
         etcd_response_free(r);
         if (alone)
-            return true;
+            return confirm(k, deadline, ret_error);
     }
     return false;
 }

@@ -32,14 +32,14 @@ Etcdserverpb__TxnResponse *claim_make(struct claim *k, ProtobufCBinaryData value
 /* Change it, if it is still the one that was made; *ret_held says if so. */
 bool claim_update(struct claim *k, ProtobufCBinaryData value, bool *ret_held,
                   struct etcd_error *ret_error);
-/* Wait until no older key is left. Fail when the session's lease runs out before. */
+/* Wait until no older key is left. Fail when the session's lease runs out before, or ours is gone.
+ */
 bool claim_wait(struct claim *k, msec deadline, struct etcd_error *ret_error);
 /* Delete it, if it is still the one that was made. Done even when the client is interrupted. */
 bool claim_drop(struct claim *k, struct etcd_error *ret_error);
 void claim_set_header(struct claim *k, const Etcdserverpb__ResponseHeader *h);
 
-/* A time-out as etcd_call() takes it, as a deadline, and back. */
-msec deadline_in(struct etcd_client *c, int64_t timeout_ms);
+/* A deadline as a time-out that etcd_call() takes. */
 int64_t time_left(struct etcd_client *c, msec deadline);
 
 /* What tidies up goes on after an interruption; another one ends that too. */

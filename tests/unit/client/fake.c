@@ -24,7 +24,7 @@ static struct fake *fake_of(struct grpc_call *c)
 
 /* ---- unary ------------------------------------------------------------------------------- */
 
-static void answer(struct grpc_call *c, const ProtobufCMessage *m)
+void fake_answer(struct grpc_call *c, const ProtobufCMessage *m)
 {
     AUTO(buf) struct buf b = BUF_INIT;
     pb_pack(m, &b);
@@ -45,7 +45,7 @@ static void authenticate(struct fake *f, struct grpc_call *c, struct slice msg)
         grpc_fail(c, ERR_AUTH_FAILED);
     } else {
         r.token = (char *)f->good_token;
-        answer(c, &r.base);
+        fake_answer(c, &r.base);
     }
 }
 
@@ -56,7 +56,7 @@ static void answer_well(struct fake *f, struct grpc_call *c)
         ETCDSERVERPB__RANGE_RESPONSE__INIT; /* header is field 1 of all */
     h.revision = f->calls;
     r.header = &h;
-    answer(c, &r.base);
+    fake_answer(c, &r.base);
 }
 
 static void on_unary(struct grpc_call *c, struct slice msg)
@@ -71,6 +71,10 @@ static void on_unary(struct grpc_call *c, struct slice msg)
     snprintf(f->last_token, sizeof f->last_token, "%.*s", (int)token.n, (const char *)token.p);
     if (f->good_token != NULL && f->password != NULL && !slice_is(token, f->good_token)) {
         grpc_fail(c, ERR_INVALID_AUTH_TOKEN);
+        return;
+    }
+    if (f->unary != NULL) {
+        f->unary(f, c, msg);
         return;
     }
     switch (f->next < f->n_orders ? f->orders[f->next++] : ORDER_ANSWER) {

@@ -41,6 +41,8 @@ struct fake {
     unsigned streams;
     bool has_leader; /* the stream asked for one */
     void (*message)(struct fake *f, struct grpc_call *c, struct slice msg);
+    /* In place of the orders, if it is set. */
+    void (*unary)(struct fake *f, struct grpc_call *c, struct slice msg);
 };
 
 /* Choose a port. */
@@ -49,6 +51,8 @@ void fake_serve(struct fake *f, struct etcd_client *c);
 /* Close everything: nobody listens any more. */
 void fake_stop(struct fake *f);
 void fake_order(struct fake *f, enum order o);
+/* Answer a unary call. */
+void fake_answer(struct grpc_call *c, const ProtobufCMessage *m);
 /* Send a message on the stream. */
 void fake_send(struct grpc_call *c, const ProtobufCMessage *m);
 /* Poll until `cond`, or fail. */
