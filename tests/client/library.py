@@ -9,6 +9,7 @@ import os
 import pathlib
 import select
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -199,6 +200,48 @@ def a_lock_is_held_by_one(server, kind):
     equal(run(at, "list", name)[1], [], "no key is left")
 
 
+def an_election_has_one_leader(server, kind):
+    """Two of ours and, where there is one, the distribution's etcdctl; all is seen through cuts."""
+    at, name = f"127.0.0.1:{server.client_port}", f"elect-{kind}"
+    proxy = Proxy(server.client_port)
+    expected = ["one", "one+", "two", "two+"] + (["three"] if ETCDCTL else [])
+    observer = start(f"127.0.0.1:{proxy.port}", "observe", name, len(expected))
+    first = start(at, "lead", name, "one", 1600)
+    equal(first.stdout.readline().startswith(f"{name}/"), True, "the first leads")
+    equal(observer.stdout.readline(), "one\n", "which is seen")
+    proxy.cut(reset=True)
+    second = start(at, "lead", name, "two", 1000)
+    equal(second.stdout.readline().startswith(f"{name}/"), True, "the second leads")
+    equal(first.wait(LIMIT_S), 0, "after the first one")
+    equal(first.stdout.read(), "resigned\n", "which resigned, and cannot proclaim any more")
+    third = None
+    if ETCDCTL:
+        third = subprocess.Popen([ETCDCTL, "--endpoints", at, "elect", name, "three"],
+                                 env=dict(os.environ, ETCDCTL_API="3"), stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    seen = observer.communicate(timeout=LIMIT_S)[0].split()
+    equal(seen, expected[1:], "each leader and what it proclaimed was seen, once")
+    equal(second.communicate(timeout=LIMIT_S)[0], "resigned\n", "the second resigned")
+    if third:
+        fourth = start(at, "lead", name, "four", 0)
+        third.send_signal(signal.SIGINT)
+        equal(fourth.communicate(timeout=LIMIT_S)[0].split("\n")[1], "resigned",
+              "ours leads after the other kind")
+        third.wait(LIMIT_S)
+    equal(run(at, "list", name)[1], [], "no key is left")
+    proxy.close()
+
+
+def a_leader_that_dies_is_followed(server, kind):
+    at, name = f"127.0.0.1:{server.client_port}", f"heir-{kind}"
+    first = start(at, "lead", name, "one", 60000)
+    equal(first.stdout.readline().startswith(f"{name}/"), True, "the first leads")
+    second = start(at, "lead", name, "two", 0)
+    first.kill()  # its lease runs out
+    first.wait(LIMIT_S)
+    equal(second.communicate(timeout=LIMIT_S)[0].split("\n")[1], "resigned", "the second led")
+
+
 def the_example_works(server, kind):
     hello = built("docs/examples/hello")
     env = dict(os.environ, LD_LIBRARY_PATH=str(hello.parents[2] / "src/client"))
@@ -216,7 +259,8 @@ def main():
     for kind, binary in kinds:
         server = harness.Server(binary).start()
         for test in (a_watch_loses_nothing, a_write_is_done_once, a_lease_is_kept,
-                     a_lock_is_held_by_one, the_example_works):
+                     a_lock_is_held_by_one, an_election_has_one_leader,
+                     a_leader_that_dies_is_followed, the_example_works):
             suite.run(test, server, kind, name=f"{test.__name__}_{kind}")
             server.check_alive()
         suite.run(server.close, name=f"the_server_stops_{kind}")

@@ -5,6 +5,9 @@
  *   tool ENDPOINTS list PREFIX           print each key and its version
  *   tool ENDPOINTS keep KEY TTL MS       hold a key by a lease for so long, and say if that was so
  *   tool ENDPOINTS lock NAME MS          hold a lock for so long; print its key when it is held
+ *   tool ENDPOINTS lead NAME VALUE MS    win an election, print the key; proclaim VALUE+ when half of
+ *                                        the time is over, and resign in the end
+ *   tool ENDPOINTS observe NAME N        print the values of N leaders
  * SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 #include <stdio.h>
@@ -153,6 +156,62 @@ static int lock(const char *name, int64_t ms)
     return good ? 0 : 1;
 }
 
+/* ---- elections --------------------------------------------------------------------------- */
+
+static void wait_for(int64_t ms)
+{
+    int over = 0;
+    struct etcd_timer *t = etcd_timer_new(client, on_time_over, &over);
+    etcd_timer_set(t, ms);
+    while (!over)
+        (void)etcd_client_poll(client, -1);
+    etcd_timer_free(t);
+}
+
+static int lead(const char *name, const char *value, int64_t ms)
+{
+    char other[256];
+    struct etcd_session *s = etcd_session_new(client, 2, 0, &error);
+    struct etcd_election *e = s != NULL ? etcd_election_new(s, name) : NULL;
+    bool good = e != NULL && etcd_election_campaign(e, bytes(value), &error);
+    printf("%s\n", good ? etcd_election_key(e) : error.text);
+    fflush(stdout);
+    snprintf(other, sizeof other, "%s+", value);
+    if (good)
+        wait_for(ms / 2);
+    good = good && etcd_election_proclaim(e, bytes(other), &error);
+    if (good)
+        wait_for(ms / 2);
+    good = good && etcd_election_resign(e, &error);
+    bool after = good && etcd_election_proclaim(e, bytes("late"), &error);
+    printf("%s\n", good && !after ? "resigned" : error.text);
+    etcd_election_free(e);
+    etcd_session_free(s, true);
+    return good && !after ? 0 : 1;
+}
+
+static void on_leader(void *arg, const Etcdserverpb__RangeResponse *r, const struct etcd_error *e)
+{
+    if (r == NULL) {
+        printf("ended: %s\n", e->text);
+        events_left = 0;
+        return;
+    }
+    printf("%.*s\n", (int)r->kvs[0]->value.len, (const char *)r->kvs[0]->value.data);
+    fflush(stdout);
+    events_left--;
+}
+
+static int observe(const char *name, long n)
+{
+    events_left = n;
+    struct etcd_observer *o = etcd_observer_new(client, name, on_leader, NULL);
+    while (events_left > 0 && etcd_client_poll(client, -1))
+        ;
+    etcd_observer_free(o);
+    return 0;
+}
+
 /* ---- main -------------------------------------------------------------------------------- */
 
 static int run(int argc, char **argv)
@@ -168,6 +227,10 @@ static int run(int argc, char **argv)
         return keep(argv[3], strtoll(argv[4], NULL, 10), strtoll(argv[5], NULL, 10));
     if (argc == 5 && strcmp(verb, "lock") == 0)
         return lock(argv[3], strtoll(argv[4], NULL, 10));
+    if (argc == 6 && strcmp(verb, "lead") == 0)
+        return lead(argv[3], argv[4], strtoll(argv[5], NULL, 10));
+    if (argc == 5 && strcmp(verb, "observe") == 0)
+        return observe(argv[3], strtol(argv[4], NULL, 10));
     fprintf(stderr, "tool: see its source\n");
     return 2;
 }
