@@ -91,7 +91,7 @@ static struct {
 
 static struct cli_flag check_flags[] = {
     {"wal-dir", .type = CLI_STRING, .value = &check.wal_dir,
-     .usage = "Path to the directory of the log, if it has one of its own"},
+     .usage = UTL_WAL_DIR_USAGE},
     {0},
 };
 

@@ -15,21 +15,22 @@
 /* ---- defrag --------------------------------------------------------------------------------- */
 
 static struct {
-    const char *data_dir;
+    const char *data_dir, *wal_dir;
 } defrag;
 
 static struct cli_flag defrag_flags[] = {
     {"data-dir", .type = CLI_STRING, .value = &defrag.data_dir,
      .usage = "Required. Defragments a data directory not in use by etcd."},
+    {"wal-dir", .type = CLI_STRING, .value = &defrag.wal_dir, .usage = UTL_WAL_DIR_USAGE},
     {0},
 };
 
 enum { VACUUM_PAGES = 4096 };
 
-static enum err defragment(const char *path, struct why *why)
+static enum err defragment(struct why *why)
 {
     AUTO(member_dir) struct member_dir *m = NULL;
-    enum err e = member_dir_open_kv(path, NULL, utl_lock_wait(), &m, why);
+    enum err e = member_dir_open_kv(defrag.data_dir, defrag.wal_dir, utl_lock_wait(), &m, why);
     if (e == ERR_OK)
         kvdb_reader_end(m->reader);
     for (unsigned freed = 1; e == ERR_OK && freed != 0;)
@@ -44,7 +45,7 @@ static int defrag_run(struct cli_command *cmd, int argc, char **argv)
     if (utl_lacks(cmd, "data-dir"))
         return CLI_ERROR;
     struct why why = {""};
-    enum err e = defragment(defrag.data_dir, &why);
+    enum err e = defragment(&why);
     if (e != ERR_OK)
         return cli_fail(CLI_ERROR, "Failed to defragment etcd data[%s] (%s)", defrag.data_dir,
                         why.text);
@@ -61,13 +62,14 @@ struct cli_command utl_defrag = {
 /* ---- migrate -------------------------------------------------------------------------------- */
 
 static struct {
-    const char *data_dir, *target;
+    const char *data_dir, *wal_dir, *target;
     bool force;
 } migrate;
 
 static struct cli_flag migrate_flags[] = {
     {"data-dir", .type = CLI_STRING, .value = &migrate.data_dir,
      .usage = "Path to the etcd data dir"},
+    {"wal-dir", .type = CLI_STRING, .value = &migrate.wal_dir, .usage = UTL_WAL_DIR_USAGE},
     {"target-version", .type = CLI_STRING, .value = &migrate.target,
      .usage = "Target etcd version to migrate contents of data dir. Minimal value 3.5. Format "
               "\"X.Y\" for example 3.6."},
@@ -122,6 +124,7 @@ static int migrate_run_command(struct cli_command *cmd, int argc, char **argv)
     if (utl_lacks(cmd, "data-dir") || utl_lacks(cmd, "target-version"))
         return CLI_ERROR;
     struct migrate_options o = {.data_dir = migrate.data_dir,
+                                .wal_dir = migrate.wal_dir,
                                 .force = migrate.force,
                                 .lock_wait_ms = utl_lock_wait(),
                                 .say = say};

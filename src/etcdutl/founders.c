@@ -144,6 +144,8 @@ enum err founders_log(const struct founders *f, struct logdb *log, struct why *w
     enum err e = logdb_set_identity(log, f->cluster_id, f->self, why);
     if (e == ERR_OK)
         e = logdb_append(log, &hs, entries.v, entries.n, why);
+    if (e == ERR_OK)
+        e = logdb_gather(log, why);
     raft_entries_fini(&entries);
     return e;
 }

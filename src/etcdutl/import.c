@@ -4,6 +4,7 @@
  * are whole:
  *   DIR/member          -> DIR/member.upstream-DATE
  *   WALDIR/x.wal        -> WALDIR/upstream-DATE/x.wal   (a WAL directory may be a mount point)
+ * In between no etcd starts: ours will not have a log of upstream's, and upstream's has no database.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
 
@@ -15,7 +16,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "etcdutl/marks.h"
 #include "etcdutl/replay.h"
@@ -24,7 +25,10 @@
 #include "upstream/files.h"
 #include "upstream/v2.h"
 
+#define PUT_ASIDE "member.upstream-"
+
 enum {
+    DATE_MAX = 64,
     APPEND_MAX = 4096,
     APPEND_BYTES = 16 * 1024 * 1024,
     CATCH_UP_ENTRIES = 5000, /* as --snapshot-catchup-entries */
@@ -299,20 +303,28 @@ static enum err fill_log(struct import *im, struct target *t)
         e = append_all(d, begin, log, im->why);
     if (e == ERR_OK)
         e = logdb_append(log, &hs, NULL, 0, im->why);
+    if (e == ERR_OK)
+        e = logdb_gather(log, im->why);
     return e;
 }
 
 /* ---- in place of the old one ---------------------------------------------------------------- */
 
-static bool is_wal_name(const char *name)
+static bool has_suffix(const char *name, const char *suffix)
 {
-    size_t n = strlen(name);
-    return n > 4 && strcmp(name + n - 4, ".wal") == 0;
+    size_t n = strlen(name), m = strlen(suffix);
+    return n > m && strcmp(name + n - m, suffix) == 0;
 }
 
-static enum err put_wal_aside(struct import *im)
+/* Of the log, of a file that was prepared for it, or of one that upstream mended. */
+static bool is_wal_name(const char *name)
 {
-    char *aside = xasprintf("%s/upstream-%s", im->o->wal_dir, im->o->date);
+    return has_suffix(name, ".wal") || has_suffix(name, ".tmp") || has_suffix(name, ".broken");
+}
+
+static enum err put_wal_aside(struct import *im, const char *date)
+{
+    char *aside = xasprintf("%s/upstream-%s", im->o->wal_dir, date);
     enum err e = dirs_make(aside, im->why);
     DIR *dir = e == ERR_OK ? opendir(im->o->wal_dir) : NULL;
     struct dirent *ent;
@@ -329,6 +341,8 @@ static enum err put_wal_aside(struct import *im)
     if (dir != NULL)
         closedir(dir);
     if (e == ERR_OK)
+        e = path_sync(aside, im->why);
+    if (e == ERR_OK)
         e = path_sync(im->o->wal_dir, im->why);
     im->report->wal_kept = aside;
     return e;
@@ -339,21 +353,77 @@ static bool has_wal_dir(const struct import_options *o)
 {
     if (o->wal_dir == NULL || o->wal_dir[0] == '\0')
         return false;
-    char *member = xasprintf("%s/member/", o->from);
-    bool is_inside = strncmp(o->wal_dir, member, strlen(member)) == 0;
+    char *member = xasprintf("%s/member", o->from);
+    char *inside = path_below(o->wal_dir, member);
+    bool is_inside = inside != NULL;
+    free(inside);
     free(member);
     return !is_inside;
 }
+
+/* ---- the rest of one that was interrupted --------------------------------------------------- */
+
+static bool is_ours(const struct import_options *o)
+{
+    char *kv = xasprintf("%s/member/kv.db", o->from);
+    bool is = access(kv, F_OK) == 0;
+    free(kv);
+    return is;
+}
+
+/* When the newest of what is put aside was; `ret` stays if nothing is. */
+static void find_date(const struct import_options *o, char ret[DATE_MAX])
+{
+    size_t n = strlen(PUT_ASIDE);
+    DIR *dir = opendir(o->from);
+    struct dirent *ent;
+    bool is_found = false;
+    while (dir != NULL && (ent = readdir(dir)) != NULL) {
+        const char *date = ent->d_name + n;
+        if (strncmp(ent->d_name, PUT_ASIDE, n) != 0 || strlen(date) >= DATE_MAX ||
+            (is_found && strcmp(date, ret) < 0))
+            continue;
+        snprintf(ret, DATE_MAX, "%s", date);
+        is_found = true;
+    }
+    if (dir != NULL)
+        closedir(dir);
+}
+
+/* The member is ours, and upstream's log is still where ours goes. */
+static enum err resume(struct import *im)
+{
+    const struct import_options *o = im->o;
+    struct import_report *r = im->report;
+    if (!has_wal_dir(o) || !wal_is_there(o->wal_dir))
+        return why_set(im->why, ERR_EXISTS,
+                       "'%s' holds data of this etcd: it was imported already", o->from);
+    AUTO(wal) struct wal *w = NULL;
+    char date[DATE_MAX];
+    snprintf(date, sizeof date, "%s", o->date);
+    find_date(o, date);
+    enum err e = wal_open(o->wal_dir, &w, im->why);
+    if (e != ERR_OK)
+        return e;
+    r->resumed = true;
+    r->cluster_id = wal_cluster_id(w);
+    r->member_id = wal_member_id(w);
+    e = target_resume(o->from, o->wal_dir, r->cluster_id, r->member_id, im->why);
+    r->kept = xasprintf("%s/" PUT_ASIDE "%s", o->from, date);
+    return e == ERR_OK ? put_wal_aside(im, date) : e;
+}
+
+/* ---- the end of it -------------------------------------------------------------------------- */
 
 static enum err finish(struct import *im, struct target *t, bool in_place)
 {
     if (!in_place)
         return target_finish(t, NULL, im->why);
-    char *kept = xasprintf("%s/member.upstream-%s", im->o->from, im->o->date);
+    char *kept = xasprintf("%s/" PUT_ASIDE "%s", im->o->from, im->o->date);
     enum err e = target_finish(t, kept, im->why);
     im->report->kept = kept;
     if (e == ERR_OK && has_wal_dir(im->o))
-        e = put_wal_aside(im);
+        e = put_wal_aside(im, im->o->date);
     return e;
 }
 
@@ -389,15 +459,20 @@ static enum err open_source(struct import *im)
     return e == ERR_OK ? check_v2(im) : e;
 }
 
+static bool is_in_place(const struct import_options *o)
+{
+    return o->data_dir == NULL || o->data_dir[0] == '\0';
+}
+
 static enum err run(struct import *im)
 {
-    bool in_place = im->o->data_dir == NULL || im->o->data_dir[0] == '\0';
+    bool in_place = is_in_place(im->o);
     AUTO(target) struct target *t = NULL;
     char *like = xasprintf("%s/member", im->o->from);
     /* In place, our log goes where upstream's is: there etcd's --wal-dir points. */
     struct target_options target = {
         .data_dir = in_place ? im->o->from : im->o->data_dir,
-        .wal_dir = in_place && has_wal_dir(im->o) ? im->o->wal_dir : NULL,
+        .wal_dir = in_place ? im->o->wal_dir : NULL,
         .owner_like = like,
         .beside_member = in_place,
         .vfs = im->o->vfs,
@@ -419,7 +494,7 @@ enum err import_run(const struct import_options *o, struct import_report *ret, s
 {
     struct import im = {.o = o, .report = ret, .why = why};
     *ret = (struct import_report){.notes = BUF_INIT};
-    enum err e = run(&im);
+    enum err e = is_in_place(o) && is_ours(o) ? resume(&im) : run(&im);
     upstream_dir_close(im.d);
     return e;
 }

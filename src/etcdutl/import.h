@@ -33,12 +33,17 @@ struct import_report {
     bool auth;
     char *kept;    /* where upstream's files are now; NULL: where they were. Owned. */
     char *wal_kept; /* likewise those of a WAL directory of its own */
+    bool resumed;   /* the rest of an import that was interrupted; only ids and `kept` are set */
     struct buf notes;
 };
 void import_report_fini(struct import_report *r);
 
-/* ERR_LOCKED (an etcd runs on it), ERR_NEWER_SCHEMA, ERR_FOREIGN_DATA (v2 content would be lost),
- * ERR_EXISTS, ERR_DAMAGED, ERR_DISK_FULL, ERR_IO, each with a sentence; nothing is changed then. */
+/* In place with a WAL directory of its own there are two steps, and what interrupts them leaves data
+ * on which no etcd starts; the next run does the rest.
+ *
+ * ERR_LOCKED (an etcd runs on it), ERR_NEWER_SCHEMA, ERR_FOREIGN_DATA (v2 content would be lost),
+ * ERR_EXISTS, ERR_DAMAGED, ERR_DISK_FULL, ERR_IO, each with a sentence; nothing is changed then.
+ * ERR_EXISTS also if it was imported before. */
 MUST_USE enum err import_run(const struct import_options *o, struct import_report *ret,
                              struct why *why);
 

@@ -48,6 +48,17 @@ static void add_cluster(struct buf *b, const struct import_report *r)
                  r->members);
 }
 
+static void say_resumed(const struct import_options *o, const struct import_report *r)
+{
+    AUTO(buf) struct buf b = BUF_INIT;
+    buf_addf(&b,
+             "an import of member %" PRIx64 " of cluster %" PRIx64 " into %s was interrupted before "
+             "its last step, which is done now\n",
+             r->member_id, r->cluster_id, o->from);
+    add_kept(&b, r);
+    fwrite(b.p, 1, b.n, stdout);
+}
+
 static void say_imported(const struct import_options *o, const struct import_report *r)
 {
     AUTO(buf) struct buf b = BUF_INIT;
@@ -95,7 +106,7 @@ static int import_run_command(struct cli_command *cmd, int argc, char **argv)
     struct why why = {""};
     enum err e = import_run(&o, &report, &why);
     if (e == ERR_OK)
-        say_imported(&o, &report);
+        (report.resumed ? say_resumed : say_imported)(&o, &report);
     import_report_fini(&report);
     free(from);
     return e == ERR_OK ? CLI_OK : utl_fail(e, &why);

@@ -121,15 +121,23 @@ enum err member_dir_open(const char *path, const char *wal_dir, msec lock_wait_m
     return ERR_OK;
 }
 
+void member_dir_close_databases(struct member_dir *m)
+{
+    logdb_close(m->log);
+    kvdb_reader_close(m->reader);
+    kvdb_close(m->kv);
+    m->log = NULL;
+    m->reader = NULL;
+    m->kv = NULL;
+}
+
 void member_dir_close(struct member_dir *m)
 {
     if (m == NULL)
         return;
     cluster_free(m->cluster);
     raft_entries_fini(&m->entries);
-    logdb_close(m->log);
-    kvdb_reader_close(m->reader);
-    kvdb_close(m->kv);
+    member_dir_close_databases(m);
     data_dir_close(m->dir);
     free(m);
 }

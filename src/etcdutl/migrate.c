@@ -152,7 +152,7 @@ static enum err migrate(struct migrate *g)
 enum err migrate_run(const struct migrate_options *o, struct why *why)
 {
     struct migrate g = {.o = o, .why = why};
-    enum err e = member_dir_open(o->data_dir, NULL, o->lock_wait_ms, &g.m, why);
+    enum err e = member_dir_open(o->data_dir, o->wal_dir, o->lock_wait_ms, &g.m, why);
     if (e == ERR_OK)
         e = migrate(&g);
     member_dir_close(g.m);

@@ -9,7 +9,7 @@
 #include "base/why.h"
 
 struct migrate_options {
-    const char *data_dir;
+    const char *data_dir, *wal_dir; /* wal_dir NULL or "": in the data directory */
     unsigned major, minor; /* the target; at least 3.5 */
     bool force;            /* set it whatever stands against it */
     msec lock_wait_ms;

@@ -23,27 +23,28 @@ static raft_term last_term(const struct member_dir *m)
     return m->entries.n != 0 ? m->entries.v[m->entries.n - 1].term : m->start.trimmed_term;
 }
 
-static enum err open_member(const char *path, msec lock_wait_ms, struct member_dir **ret,
-                            struct why *why)
+static enum err open_member(const char *path, const char *wal_dir, msec lock_wait_ms,
+                            struct member_dir **ret, struct why *why)
 {
-    if (upstream_dir_is(path, NULL))
+    if (upstream_dir_is(path, wal_dir))
         return why_set(why, ERR_FOREIGN_DATA,
                        "'%s' was written by upstream's etcd; import it first: etcdutl import "
                        "--from %s --data-dir NEW",
                        path, path);
-    return member_dir_open(path, NULL, lock_wait_ms, ret, why);
+    return member_dir_open(path, wal_dir, lock_wait_ms, ret, why);
 }
 
-enum err recover_look(const char *path, msec lock_wait_ms, struct recover_member *ret,
-                      struct why *why)
+enum err recover_look(const char *path, const char *wal_dir, msec lock_wait_ms,
+                      struct recover_member *ret, struct why *why)
 {
     AUTO(member_dir) struct member_dir *m = NULL;
-    enum err e = open_member(path, lock_wait_ms, &m, why);
+    enum err e = open_member(path, wal_dir, lock_wait_ms, &m, why);
     if (e != ERR_OK)
         return e;
     const struct member *self = cluster_find(m->cluster, m->start.member_id);
     *ret = (struct recover_member){
         .path = path,
+        .wal_dir = wal_dir,
         .cluster_id = m->start.cluster_id,
         .id = m->start.member_id,
         .last_term = last_term(m),
@@ -109,20 +110,23 @@ static enum err copy_file(const char *from, const char *to, struct why *why)
     return e;
 }
 
-/* Closing a database brings all of it into its one file, which is then copied under the lock. */
-static enum err copy_member(const char *from, struct target *t, struct why *why)
+/* A database that nobody has open, with what SQLite keeps beside it. */
+static enum err copy_database(const char *from, const char *to, struct why *why)
 {
-    struct data_dir_options o = {.path = from, .create = false};
-    AUTO(data_dir) struct data_dir *dir = NULL;
-    char *kv = xasprintf("%s/kv.db", target_path(t)), *log = xasprintf("%s/log.db", target_path(t));
-    enum err e = data_dir_open(&o, &dir, why);
-    if (e == ERR_OK)
-        e = copy_file(data_dir_kv_path(dir), kv, why);
-    if (e == ERR_OK)
-        e = copy_file(data_dir_log_path(dir), log, why);
-    free(kv);
-    free(log);
+    char *from_wal = xasprintf("%s-wal", from), *to_wal = xasprintf("%s-wal", to);
+    enum err e = copy_file(from, to, why);
+    if (e == ERR_OK && access(from_wal, F_OK) == 0)
+        e = copy_file(from_wal, to_wal, why);
+    free(from_wal);
+    free(to_wal);
     return e;
+}
+
+/* The databases are closed, and the lock is kept. */
+static enum err copy_member(const struct data_dir *from, struct target *t, struct why *why)
+{
+    enum err e = copy_database(data_dir_kv_path(from), target_kv_path(t), why);
+    return e == ERR_OK ? copy_database(data_dir_log_path(from), target_log_path(t), why) : e;
 }
 
 /* ---- a cluster of one ----------------------------------------------------------------------- */
@@ -202,19 +206,22 @@ static enum err append_forced(struct forcing *f, const struct member_dir *m, str
     struct raft_hard_state hs = m->start.hard_state;
     hs.commit = f->last + f->entries.n;
     enum err e = target_open_log(t, &log, why);
-    return e == ERR_OK ? logdb_append(log, &hs, f->entries.v, f->entries.n, why) : e;
+    if (e == ERR_OK)
+        e = logdb_append(log, &hs, f->entries.v, f->entries.n, why);
+    return e == ERR_OK ? logdb_gather(log, why) : e;
 }
 
-enum err recover_make(const char *from, const char *to, msec lock_wait_ms, struct member **ret_self,
+enum err recover_make(const struct recover_options *o, struct member **ret_self,
                       struct member ***ret_others, size_t *ret_n, struct why *why)
 {
     AUTO(member_dir) struct member_dir *m = NULL;
     AUTO(target) struct target *t = NULL;
-    struct target_options target = {.data_dir = to, .owner_like = from};
+    struct target_options target = {
+        .data_dir = o->to_data_dir, .wal_dir = o->to_wal_dir, .owner_like = o->data_dir};
     *ret_self = NULL;
     *ret_others = NULL;
     *ret_n = 0;
-    enum err e = open_member(from, lock_wait_ms, &m, why);
+    enum err e = open_member(o->data_dir, o->wal_dir, o->lock_wait_ms, &m, why);
     if (e == ERR_OK)
         e = target_begin(&target, &t, why);
     if (e != ERR_OK)
@@ -227,20 +234,12 @@ enum err recover_make(const char *from, const char *to, msec lock_wait_ms, struc
     follow_log(&f, m);
     e = force_one(&f, m->start.member_id, ret_self, ret_others, ret_n, why);
     kvdb_rollback(m->kv);
-    struct member_dir *kept = m; /* its databases are closed, so that the files are whole */
     if (e == ERR_OK) {
-        logdb_close(kept->log);
-        kvdb_reader_close(kept->reader);
-        kvdb_close(kept->kv);
-        data_dir_close(kept->dir);
-        kept->log = NULL;
-        kept->reader = NULL;
-        kept->kv = NULL;
-        kept->dir = NULL;
-        e = copy_member(from, t, why);
+        member_dir_close_databases(m); /* so that the files are whole */
+        e = copy_member(m->dir, t, why);
     }
     if (e == ERR_OK)
-        e = append_forced(&f, kept, t, why);
+        e = append_forced(&f, m, t, why);
     if (e == ERR_OK)
         e = target_finish(t, NULL, why);
     raft_entries_fini(&f.entries);

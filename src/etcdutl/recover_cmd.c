@@ -9,12 +9,18 @@
 #include "etcdutl/utl.h"
 
 static struct {
-    const char *to;
+    const char *to, *to_wal_dir;
+    struct cli_strings wal_dirs;
 } recover;
 
 static struct cli_flag recover_flags[] = {
     {"to", .type = CLI_STRING, .value = &recover.to,
      .usage = "A new data directory: make the cluster of one in it. Without it nothing is written"},
+    {"wal-dir", .type = CLI_STRINGS, .value = &recover.wal_dirs,
+     .usage = "Paths to the directories of the logs, if they have some of their own: one for each "
+              "data dir"},
+    {"to-wal-dir", .type = CLI_STRING, .value = &recover.to_wal_dir,
+     .usage = "A new WAL directory for the cluster of one (default: in the new data directory)"},
     {0},
 };
 
@@ -60,6 +66,8 @@ static void add_start(struct buf *b, const struct member *self, const char *to)
              "    etcd --name %s --data-dir %s --initial-advertise-peer-urls ",
              to, self->name, self->id, self->name, self->name, to);
     add_urls(b, &self->peer_urls);
+    if (recover.to_wal_dir[0] != '\0')
+        buf_addf(b, " --wal-dir %s", recover.to_wal_dir);
     buf_add_str(b, " ...\n");
 }
 
@@ -95,12 +103,17 @@ static void say_what_to_do(const struct member *self, struct member *const *othe
     fwrite(b.p, 1, b.n, stdout);
 }
 
-static int make(const char *from)
+static int make(const struct recover_member *from)
 {
+    struct recover_options o = {.data_dir = from->path,
+                                .wal_dir = from->wal_dir,
+                                .to_data_dir = recover.to,
+                                .to_wal_dir = recover.to_wal_dir,
+                                .lock_wait_ms = utl_lock_wait()};
     struct member *self, **others;
     size_t n;
     struct why why = {""};
-    enum err e = recover_make(from, recover.to, utl_lock_wait(), &self, &others, &n, &why);
+    enum err e = recover_make(&o, &self, &others, &n, &why);
     if (e == ERR_OK)
         say_what_to_do(self, others, n, recover.to);
     for (size_t i = 0; i < n; i++)
@@ -116,7 +129,9 @@ static void say_next(int argc, char **argv)
            "    etcdutl recover");
     for (int i = 0; i < argc; i++)
         printf(" %s", argv[i]);
-    printf(" --to NEW_DATA_DIR\n");
+    for (size_t i = 0; i < recover.wal_dirs.n; i++)
+        printf("%s%s", i == 0 ? " --wal-dir " : ",", recover.wal_dirs.v[i]);
+    printf(" --to NEW_DATA_DIR%s\n", recover.wal_dirs.n ? " --to-wal-dir NEW_WAL_DIR" : "");
 }
 
 static int recover_run(struct cli_command *cmd, int argc, char **argv)
@@ -125,19 +140,23 @@ static int recover_run(struct cli_command *cmd, int argc, char **argv)
         return cli_help(cmd);
     if (argc > RECOVER_DIRS_MAX)
         return cli_fail(CLI_BAD_ARGS, "more than %d data directories", RECOVER_DIRS_MAX);
+    if (recover.wal_dirs.n != 0 && recover.wal_dirs.n != (size_t)argc)
+        return cli_fail(CLI_BAD_ARGS, "--wal-dir is given %zu times for %d data directories",
+                        recover.wal_dirs.n, argc);
     struct recover_member *m = xcalloc((size_t)argc, sizeof *m);
     size_t newest = 0;
     struct why why = {""};
     enum err e = ERR_OK;
     for (int i = 0; i < argc && e == ERR_OK; i++)
-        e = recover_look(argv[i], utl_lock_wait(), &m[i], &why);
+        e = recover_look(argv[i], recover.wal_dirs.n ? recover.wal_dirs.v[i] : NULL,
+                         utl_lock_wait(), &m[i], &why);
     if (e == ERR_OK)
         e = recover_choose(m, (size_t)argc, &newest, &why);
     int rc = e == ERR_OK ? CLI_OK : utl_fail(e, &why);
     if (rc == CLI_OK)
         print_members(m, (size_t)argc, newest);
     if (rc == CLI_OK && recover.to[0] != '\0')
-        rc = make(m[newest].path);
+        rc = make(&m[newest]);
     else if (rc == CLI_OK)
         say_next(argc, argv);
     free(m);

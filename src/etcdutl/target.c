@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,25 +17,18 @@
 enum { CACHE_SIZE = 32 * 1024 * 1024 };
 
 struct target {
-    char *data_dir, *work, *member, *wal_dir; /* wal_dir: as it is while in the making */
+    char *data_dir, *work, *member;
+    char *wal_dir, *wal_work; /* NULL if log.db goes along with member/ */
     char *kv_path, *log_path;
+    int lock_fd, wal_lock_fd; /* of the directories: one at a time */
     char *vfs;
-    bool made_data_dir, made_wal_dir, finished;
-    bool beside_wal; /* the WAL directory holds what is not ours */
+    bool made_data_dir, made_wal_dir, moved_log, finished;
     bool has_owner;
     uid_t uid;
     gid_t gid;
 };
 
 /* ---- paths ---------------------------------------------------------------------------------- */
-
-/* Where the WAL directory is meanwhile: one below member/ goes along with the rename. */
-static char *wal_path(const struct target *t, const char *wal_dir, bool *ret_is_inside)
-{
-    size_t n = strlen(t->member);
-    *ret_is_inside = strncmp(wal_dir, t->member, n) == 0 && (wal_dir[n] == '/' || !wal_dir[n]);
-    return *ret_is_inside ? xasprintf("%s%s", t->work, wal_dir + n) : xstrdup(wal_dir);
-}
 
 static struct target *target_new(const struct target_options *o)
 {
@@ -44,6 +38,7 @@ static struct target *target_new(const struct target_options *o)
     t->member = xasprintf("%s/member", t->data_dir);
     t->kv_path = xasprintf("%s/kv.db", t->work);
     t->vfs = o->vfs != NULL ? xstrdup(o->vfs) : NULL;
+    t->lock_fd = t->wal_lock_fd = -1;
     return t;
 }
 
@@ -64,21 +59,63 @@ static bool exists(const char *path)
     return access(path, F_OK) == 0;
 }
 
-static enum err make_wal_dir(struct target *t, const char *wal_dir, bool beside_member,
-                             struct why *why)
+/* Two of us would write to the same files. A file system without locks is taken as it is. */
+static enum err lock_dir(const char *path, int *ret_fd, struct why *why)
 {
-    bool is_inside;
-    char *path = path_without_slash(wal_dir);
-    t->wal_dir = wal_path(t, path, &is_inside);
-    free(path);
-    t->beside_wal = beside_member && !is_inside;
+    *ret_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*ret_fd == -1)
+        return file_fail(why, "open", path, errno);
+    if (flock(*ret_fd, LOCK_EX | LOCK_NB) == -1 && errno == EWOULDBLOCK)
+        return why_set(why, ERR_LOCKED, "another etcdutl is at work in '%s'", path);
+    return ERR_OK;
+}
+
+/* A WAL directory below member/ goes along with it. */
+static enum err make_wal_dir(struct target *t, const struct target_options *o, struct why *why)
+{
+    char *inside = path_below(o->wal_dir, t->member);
+    if (inside != NULL) {
+        char *path = xasprintf("%s%s", t->work, inside);
+        t->log_path = xasprintf("%s/log.db", path);
+        enum err e = dirs_make(path, why);
+        free(path);
+        free(inside);
+        return e;
+    }
+    t->wal_dir = path_without_slash(o->wal_dir);
     char *log = xasprintf("%s/log.db", t->wal_dir);
-    bool has_log = exists(log);
+    bool is_taken = exists(log) ||
+                    (!o->beside_member && !dir_is_empty(t->wal_dir, TARGET_UNFINISHED));
     free(log);
-    if (has_log || (!is_inside && !t->beside_wal && !dir_is_empty(t->wal_dir, NULL)))
-        return why_set(why, ERR_EXISTS, "wal-dir \"%s\" exists", wal_dir);
-    t->made_wal_dir = !is_inside && !exists(t->wal_dir);
-    return dirs_make(t->wal_dir, why);
+    if (is_taken)
+        return why_set(why, ERR_EXISTS, "wal-dir \"%s\" exists", o->wal_dir);
+    t->made_wal_dir = !exists(t->wal_dir);
+    enum err e = dirs_make(t->wal_dir, why);
+    if (e == ERR_OK)
+        e = lock_dir(t->wal_dir, &t->wal_lock_fd, why);
+    if (e != ERR_OK)
+        return e;
+    t->wal_work = xasprintf("%s/" TARGET_UNFINISHED, t->wal_dir);
+    t->log_path = xasprintf("%s/log.db", t->wal_work);
+    dir_remove(t->wal_work);
+    return dirs_make(t->wal_work, why);
+}
+
+static enum err make_dirs(struct target *t, const struct target_options *o, struct why *why)
+{
+    t->made_data_dir = !exists(t->data_dir);
+    enum err e = dirs_make(t->data_dir, why);
+    if (e == ERR_OK)
+        e = lock_dir(t->data_dir, &t->lock_fd, why);
+    if (e != ERR_OK)
+        return e;
+    t->finished = false;
+    dir_remove(t->work);
+    e = dirs_make(t->work, why);
+    if (e == ERR_OK && o->wal_dir != NULL && o->wal_dir[0] != '\0')
+        return make_wal_dir(t, o, why);
+    t->log_path = xasprintf("%s/log.db", t->work);
+    return e;
 }
 
 enum err target_begin(const struct target_options *o, struct target **ret, struct why *why)
@@ -90,16 +127,9 @@ enum err target_begin(const struct target_options *o, struct target **ret, struc
     if (!o->beside_member && !dir_is_empty(t->data_dir, TARGET_UNFINISHED))
         return why_set(why, ERR_EXISTS, "data-dir \"%s\" not empty or could not be read",
                        o->data_dir);
-    t->made_data_dir = !exists(t->data_dir);
-    t->finished = false;
-    dir_remove(t->work);
-    enum err e = dirs_make(t->work, why);
-    bool has_wal_dir = o->wal_dir != NULL && o->wal_dir[0] != '\0';
-    if (e == ERR_OK && has_wal_dir)
-        e = make_wal_dir(t, o->wal_dir, o->beside_member, why);
+    enum err e = make_dirs(t, o, why);
     if (e != ERR_OK)
         return e;
-    t->log_path = xasprintf("%s/log.db", has_wal_dir ? t->wal_dir : t->work);
     *ret = t;
     t = NULL;
     return ERR_OK;
@@ -123,6 +153,16 @@ const char *target_path(const struct target *t)
     return t->work;
 }
 
+const char *target_kv_path(const struct target *t)
+{
+    return t->kv_path;
+}
+
+const char *target_log_path(const struct target *t)
+{
+    return t->log_path;
+}
+
 /* ---- finish --------------------------------------------------------------------------------- */
 
 static enum err own_and_sync(const struct target *t, const char *path, struct why *why)
@@ -132,14 +172,8 @@ static enum err own_and_sync(const struct target *t, const char *path, struct wh
     return path_sync(path, why);
 }
 
-static bool is_log(const char *name)
-{
-    return strncmp(name, "log.db", 6) == 0;
-}
-
-/* The files of a directory, then the directory; only those of our log where others have some. */
-static enum err settle_dir(const struct target *t, const char *path, bool only_log,
-                           struct why *why)
+/* The files of a directory, then the directory. */
+static enum err settle_dir(const struct target *t, const char *path, struct why *why)
 {
     DIR *d = opendir(path);
     if (d == NULL)
@@ -148,20 +182,17 @@ static enum err settle_dir(const struct target *t, const char *path, bool only_l
     struct dirent *ent;
     struct stat st;
     while (e == ERR_OK && (ent = readdir(d)) != NULL) {
-        if (strcmp(ent->d_name, ".") == 0 || strcmp(ent->d_name, "..") == 0 ||
-            (only_log && !is_log(ent->d_name)))
+        if (strcmp(ent->d_name, ".") == 0 || strcmp(ent->d_name, "..") == 0)
             continue;
         char *name = xasprintf("%s/%s", path, ent->d_name);
         if (lstat(name, &st) == 0 && S_ISDIR(st.st_mode))
-            e = settle_dir(t, name, false, why);
+            e = settle_dir(t, name, why);
         else
             e = own_and_sync(t, name, why);
         free(name);
     }
     closedir(d);
-    if (e != ERR_OK)
-        return e;
-    return only_log ? path_sync(path, why) : own_and_sync(t, path, why);
+    return e == ERR_OK ? own_and_sync(t, path, why) : e;
 }
 
 static enum err rename_path(const char *from, const char *to, struct why *why)
@@ -197,15 +228,49 @@ static enum err take_place(struct target *t, const char *old_member, struct why 
     return e == ERR_OK ? put_aside(t, old_member, why) : e;
 }
 
-enum err target_finish(struct target *t, const char *old_member, struct why *why)
+/* The log is in its one file; what SQLite had beside it is not needed. */
+static enum err move_log(const char *wal_dir, struct why *why)
 {
-    enum err e = ERR_OK;
-    if (t->wal_dir != NULL)
-        e = settle_dir(t, t->wal_dir, t->beside_wal, why);
+    char *work = xasprintf("%s/" TARGET_UNFINISHED, wal_dir);
+    char *from = xasprintf("%s/log.db", work), *to = xasprintf("%s/log.db", wal_dir);
+    enum err e = exists(from) ? rename_path(from, to, why) : ERR_OK;
     if (e == ERR_OK)
-        e = settle_dir(t, t->work, false, why);
+        dir_remove(work);
+    if (e == ERR_OK)
+        e = path_sync(wal_dir, why);
+    free(work);
+    free(from);
+    free(to);
+    return e;
+}
+
+static enum err settle(const struct target *t, struct why *why)
+{
+    enum err e = t->wal_dir != NULL ? settle_dir(t, t->wal_work, why) : ERR_OK;
+    if (e == ERR_OK && t->made_wal_dir)
+        e = own_and_sync(t, t->wal_dir, why);
+    if (e == ERR_OK)
+        e = settle_dir(t, t->work, why);
     if (e == ERR_OK && t->made_data_dir)
         e = own_and_sync(t, t->data_dir, why);
+    return e;
+}
+
+static enum err sync_parent(const char *path, struct why *why)
+{
+    char *parent = xasprintf("%s/..", path);
+    enum err e = path_sync(parent, why);
+    free(parent);
+    return e;
+}
+
+enum err target_finish(struct target *t, const char *old_member, struct why *why)
+{
+    enum err e = settle(t, why);
+    if (e == ERR_OK && t->wal_dir != NULL && old_member == NULL) {
+        e = move_log(t->wal_dir, why);
+        t->moved_log = e == ERR_OK;
+    }
     if (e == ERR_OK)
         e = old_member != NULL ? take_place(t, old_member, why)
                                : rename_path(t->work, t->member, why);
@@ -213,26 +278,65 @@ enum err target_finish(struct target *t, const char *old_member, struct why *why
         return e;
     t->finished = true;
     e = path_sync(t->data_dir, why);
-    char *parent = xasprintf("%s/..", t->data_dir);
+    if (e == ERR_OK && t->wal_dir != NULL && old_member != NULL)
+        e = move_log(t->wal_dir, why);
     if (e == ERR_OK && t->made_data_dir)
-        e = path_sync(parent, why);
-    free(parent);
+        e = sync_parent(t->data_dir, why);
+    if (e == ERR_OK && t->made_wal_dir)
+        e = sync_parent(t->wal_dir, why);
     return e;
 }
+
+/* ---- ending what was interrupted ------------------------------------------------------------ */
+
+static enum err check_identity(const char *log_path, uint64_t cluster_id, member_id id,
+                               struct why *why)
+{
+    AUTO(logdb) struct logdb *log = NULL;
+    struct logdb_options o = {.no_sync = true};
+    struct logdb_start start;
+    enum err e = logdb_open(log_path, &o, &log, why);
+    if (e == ERR_OK)
+        e = logdb_load(log, NULL, NULL, &start, why);
+    if (e == ERR_OK && (start.cluster_id != cluster_id || start.member_id != id))
+        e = why_set(why, ERR_INVALID, "'%s' is not the log of the same member", log_path);
+    return e;
+}
+
+enum err target_resume(const char *data_dir, const char *wal_dir, uint64_t cluster_id,
+                       member_id id, struct why *why)
+{
+    int lock_fd;
+    char *path = xasprintf("%s/" TARGET_UNFINISHED "/log.db", wal_dir);
+    if (!exists(path)) {
+        free(path);
+        path = xasprintf("%s/log.db", wal_dir);
+    }
+    enum err e = lock_dir(data_dir, &lock_fd, why);
+    if (e == ERR_OK)
+        e = check_identity(path, cluster_id, id, why);
+    if (e == ERR_OK)
+        e = move_log(wal_dir, why);
+    if (lock_fd != -1)
+        close(lock_fd);
+    free(path);
+    return e;
+}
+
+/* ---- the end -------------------------------------------------------------------------------- */
 
 static void remove_unfinished(struct target *t)
 {
     dir_remove(t->work);
-    if (t->made_wal_dir) {
-        dir_remove(t->wal_dir);
-    } else if (t->wal_dir != NULL && t->log_path != NULL) {
-        static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
-        for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
-            char *path = xasprintf("%s%s", t->log_path, suffixes[i]);
-            (void)unlink(path);
-            free(path);
-        }
+    if (t->wal_work != NULL)
+        dir_remove(t->wal_work);
+    if (t->moved_log) {
+        char *log = xasprintf("%s/log.db", t->wal_dir);
+        (void)unlink(log);
+        free(log);
     }
+    if (t->made_wal_dir)
+        (void)rmdir(t->wal_dir);
     if (t->made_data_dir)
         (void)rmdir(t->data_dir);
 }
@@ -243,10 +347,15 @@ void target_free(struct target *t)
         return;
     if (!t->finished)
         remove_unfinished(t);
+    if (t->lock_fd != -1)
+        close(t->lock_fd);
+    if (t->wal_lock_fd != -1)
+        close(t->wal_lock_fd);
     free(t->data_dir);
     free(t->work);
     free(t->member);
     free(t->wal_dir);
+    free(t->wal_work);
     free(t->kv_path);
     free(t->log_path);
     free(t->vfs);

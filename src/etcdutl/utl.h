@@ -9,6 +9,8 @@
 
 enum utl_format { UTL_SIMPLE, UTL_JSON, UTL_FIELDS, UTL_TABLE, UTL_PROTOBUF };
 
+#define UTL_WAL_DIR_USAGE "Path to the directory of the log, if it has one of its own"
+
 /* --timeout in milliseconds; -1: wait for ever. */
 msec utl_lock_wait(void);
 

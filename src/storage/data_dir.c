@@ -225,6 +225,15 @@ static const char *lock_holder(int fd, char buf[64])
     return buf;
 }
 
+/* A lock that root makes belongs to whom the directory belongs, who could not open it else. */
+static void give_lock(int fd, const char *dir)
+{
+    struct stat st;
+    if (geteuid() == 0 && stat(dir, &st) == 0 && st.st_uid != 0 &&
+        fchown(fd, st.st_uid, st.st_gid) == -1)
+        return; /* a file system without owners: what the owner may open is decided elsewhere */
+}
+
 /* Lock `dir`; the lock lasts as long as the descriptor. */
 static enum err take_lock(const char *dir, int *ret_fd, struct why *why)
 {
@@ -234,6 +243,7 @@ static enum err take_lock(const char *dir, int *ret_fd, struct why *why)
     free(path);
     if (fd == -1)
         return fail(why, "lock", dir, code);
+    give_lock(fd, dir);
     if (flock(fd, LOCK_EX | LOCK_NB) == -1) {
         char buf[64];
         code = errno;

@@ -194,6 +194,12 @@ static void logdb_checkpoint_if_due(struct logdb *db)
         db->next_checkpoint_frames += db->wal_frames;
 }
 
+enum err logdb_gather(struct logdb *db, struct why *why)
+{
+    int rc = sqlite3_wal_checkpoint_v2(db->h, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    return rc == SQLITE_OK ? ERR_OK : sql_fail(db->h, rc, "checkpoint", why);
+}
+
 /* Make the WAL file as long as it will get, so that no later sync has to record a new length. What
  * is behind the last frame is not read. It is only for speed: an error here is left to the
  * appends. */

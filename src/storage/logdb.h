@@ -83,6 +83,9 @@ void logdb_trim(struct logdb *db, raft_index index);
 MUST_USE enum err logdb_reset(struct logdb *db, const struct raft_hard_state *hard_state,
                               raft_index index, raft_term term, struct why *why);
 
+/* Bring all of the log into its one file, so that this can be moved. */
+MUST_USE enum err logdb_gather(struct logdb *db, struct why *why);
+
 /* Verify the whole file: SQLite's own check. logdb_load() is what looks at the entries. */
 MUST_USE enum err logdb_check(struct logdb *db, struct why *why);
 

@@ -103,6 +103,46 @@ char *path_without_slash(const char *path)
     return xstrndup(path, n);
 }
 
+/* Resolve links in what is there of the path; what is not there yet is kept as it is. With
+ * `keep_last` a link in the last place stays one: it goes where its directory goes. Owned. */
+static char *path_resolve(const char *path, bool keep_last)
+{
+    char *real = keep_last ? NULL : realpath(path, NULL);
+    if (real != NULL || strcmp(path, "/") == 0 || strcmp(path, ".") == 0)
+        return real != NULL ? real : xstrdup(path);
+    char *parent = path_without_slash(path), *slash = strrchr(parent, '/');
+    char *name = xstrdup(slash == NULL ? parent : slash + 1);
+    if (slash != NULL)
+        *slash = '\0';
+    char *above = path_resolve(slash == NULL ? "." : slash == parent ? "/" : parent, false);
+    real = xasprintf("%s/%s", strcmp(above, "/") == 0 ? "" : above, name);
+    free(above);
+    free(name);
+    free(parent);
+    return real;
+}
+
+static char *rest_below(const char *path, const char *dir)
+{
+    size_t n = strlen(dir);
+    bool is_below = strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0');
+    return is_below ? xstrdup(path + n) : NULL;
+}
+
+char *path_below(const char *path, const char *dir)
+{
+    char *real_dir = path_resolve(dir, false), *link = path_resolve(path, true);
+    char *rest = rest_below(link, real_dir);
+    if (rest == NULL) {
+        char *real = path_resolve(path, false);
+        rest = rest_below(real, real_dir);
+        free(real);
+    }
+    free(real_dir);
+    free(link);
+    return rest;
+}
+
 bool dir_is_empty(const char *path, const char *except)
 {
     DIR *d = opendir(path);

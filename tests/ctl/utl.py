@@ -406,7 +406,7 @@ def import_in_place():
     with ours:
         equal(peer_hash(ours), wanted, "the hash")
         equal(ours.said("is not etcd's"), None, "a warning")
-    refused("import", "--from", folder, word="no key database")
+    refused("import", "--from", folder, word="imported already")
     shutil.rmtree(member.base)
 
 
