@@ -4,11 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "etcdutl/member_dir.h"
 #include "iface/kv_wire.h"
 #include "storage/kvdb.h"
 #include "storage/snapshot_reader.h"
@@ -63,7 +65,11 @@ static enum err open_ours(struct db_file *f, const char *path, struct why *why)
 {
     struct kvdb_options o = {.create = false};
     int64_t in_use;
-    enum err e = kvdb_open(path, &o, &f->kvdb, why);
+    char *copy = xstrdup(path);
+    enum err e = member_dir_check_writable(dirname(copy), why);
+    free(copy);
+    if (e == ERR_OK)
+        e = kvdb_open(path, &o, &f->kvdb, why);
     if (e != ERR_OK)
         return e;
     kvdb_size(f->kvdb, &f->size, &in_use);

@@ -354,7 +354,7 @@ static bool has_wal_dir(const struct import_options *o)
     if (o->wal_dir == NULL || o->wal_dir[0] == '\0')
         return false;
     char *member = xasprintf("%s/member", o->from);
-    char *inside = path_below(o->wal_dir, member);
+    char *inside = path_inside(o->wal_dir, member);
     bool is_inside = inside != NULL;
     free(inside);
     free(member);

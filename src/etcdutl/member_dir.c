@@ -2,18 +2,35 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "etcdutl/member_dir.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { LOCK_STEP_MS = 50 };
+
+enum err member_dir_check_writable(const char *path, struct why *why)
+{
+    if (access(path, W_OK) == 0 || (errno != EROFS && errno != EACCES))
+        return ERR_OK;
+    return why_set(why, ERR_IO,
+                   "'%s' cannot be written (%s), which is needed for a look into it too: %s", path,
+                   strerror(errno),
+                   errno == EROFS ? "copy the data directory to another place, and name that"
+                                  : "run etcdutl as the user that it belongs to, or as root");
+}
 
 static enum err open_dir(struct member_dir *m, const char *path, const char *wal_dir, msec wait_ms,
                          struct why *why)
 {
     struct data_dir_options o = {.path = path, .wal_dir = wal_dir, .create = false};
     struct timespec step = {.tv_nsec = LOCK_STEP_MS * 1000000L};
-    enum err e;
+    char *member = xasprintf("%s/member", path);
+    enum err e = member_dir_check_writable(member, why);
+    free(member);
+    if (e != ERR_OK)
+        return e;
     for (msec waited = 0; (e = data_dir_open(&o, &m->dir, why)) == ERR_LOCKED;
          waited += LOCK_STEP_MS) {
         if (wait_ms >= 0 && waited >= wait_ms)

@@ -35,6 +35,9 @@ static inline void member_dir_auto(struct member_dir **m)
 /* Close what is open of the two databases; the lock and what was loaded stay. */
 void member_dir_close_databases(struct member_dir *m);
 
+/* Fail with what to do if files cannot be made there: SQLite needs to, also to read a database. */
+MUST_USE enum err member_dir_check_writable(const char *path, struct why *why);
+
 /* Only the lock and the key database (m->kv, m->reader). */
 MUST_USE enum err member_dir_open_kv(const char *path, const char *wal_dir, msec lock_wait_ms,
                                      struct member_dir **ret, struct why *why);

@@ -73,7 +73,7 @@ static enum err lock_dir(const char *path, int *ret_fd, struct why *why)
 /* A WAL directory below member/ goes along with it. */
 static enum err make_wal_dir(struct target *t, const struct target_options *o, struct why *why)
 {
-    char *inside = path_below(o->wal_dir, t->member);
+    char *inside = path_inside(o->wal_dir, t->member);
     if (inside != NULL) {
         char *path = xasprintf("%s%s", t->work, inside);
         t->log_path = xasprintf("%s/log.db", path);

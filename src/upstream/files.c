@@ -129,7 +129,7 @@ static char *rest_below(const char *path, const char *dir)
     return is_below ? xstrdup(path + n) : NULL;
 }
 
-char *path_below(const char *path, const char *dir)
+char *path_inside(const char *path, const char *dir)
 {
     char *real_dir = path_resolve(dir, false), *link = path_resolve(path, true);
     char *rest = rest_below(link, real_dir);

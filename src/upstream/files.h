@@ -29,7 +29,7 @@ char *path_without_slash(const char *path);
 
 /* If `path` is `dir` or below it, however the two are spelled, return what follows `dir` in it ("" or
  * "/..."), owned; NULL if it is elsewhere. */
-char *path_below(const char *path, const char *dir);
+char *path_inside(const char *path, const char *dir);
 
 /* True if nothing but `except` (may be NULL) is in the directory, or it is not there. */
 bool dir_is_empty(const char *path, const char *except);

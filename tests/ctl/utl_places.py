@@ -168,6 +168,28 @@ def root_leaves_what_the_owner_can_open():
                   "owner and mode")
 
 
+def who_cannot_write_is_told_what_to_do():
+    if os.geteuid() != 0:
+        return
+    with Place() as place:
+        stopped(place, SERVER)
+        place.chmod(0o755)
+        for path in (place / "data", place / "data/member"):
+            path.chmod(0o755)
+        kv = place / "data/member/kv.db"
+        kv.chmod(0o644)
+        before = file_sums(place)
+
+        def as_other():
+            os.setgroups([])
+            os.setuid(OTHER_USER)
+        for command in (["check", place / "data"], ["hashkv", kv], ["snapshot", "status", kv],
+                        ["recover", place / "data"],
+                        ["export", "--data-dir", place / "data", "--to", place / "new"]):
+            refused(*command, word="as the user that it belongs to", preexec_fn=as_other)
+        equal(file_sums(place), before, "the files")
+
+
 # ---- a WAL directory of its own ------------------------------------------------------------------
 
 def every_command_takes_a_wal_dir():
@@ -186,7 +208,8 @@ def every_command_takes_a_wal_dir():
 
 TESTS = [wal_dir_is_spelled_otherwise, restore_into_wal_dir_below_member, import_resumes,
          import_does_not_take_the_log_of_another, killed_at_any_time, one_at_a_time,
-         root_leaves_what_the_owner_can_open, every_command_takes_a_wal_dir]
+         root_leaves_what_the_owner_can_open,
+         who_cannot_write_is_told_what_to_do, every_command_takes_a_wal_dir]
 
 
 def main():
