@@ -107,7 +107,8 @@ static void errors_are_worded_as_upstream_does(void **state)
     assert_string_equal(error.text, "etcdserver: leader changed");
 }
 
-static void nobody_there_is_a_deadline(void **state)
+/* A client of an endpoint where nobody listens. */
+static void start_nowhere(struct etcd_client_config config)
 {
     fake_stop(&fakes[1]);
     fake_listen(&fakes[1]);
@@ -115,9 +116,26 @@ static void nobody_there_is_a_deadline(void **state)
     memcpy(url, fakes[1].url, sizeof url);
     fake_stop(&fakes[1]);
     const char *urls[] = {url};
-    client = etcd_client_new(
-        &(struct etcd_client_config){.endpoints = urls, .n_endpoints = 1, .call_timeout_ms = 200},
-        &error);
+    config.endpoints = urls;
+    config.n_endpoints = 1;
+    client = etcd_client_new(&config, &error);
+}
+
+static void nobody_there_fails_fast_if_told(void **state)
+{
+    start_nowhere((struct etcd_client_config){.call_timeout_ms = -1, .fail_fast = true});
+    for (int i = 0; i < 3; i++) { /* while it connects, and between two tries */
+        memset(&error, 0, sizeof error);
+        assert_int_equal(i == 1 ? put() : range(), -1);
+        assert_int_equal(error.code, ETCD_UNAVAILABLE);
+        assert_non_null(strstr(error.text, "Error while dialing: dial tcp"));
+        assert_false(error.from_server);
+    }
+}
+
+static void nobody_there_is_a_deadline(void **state)
+{
+    start_nowhere((struct etcd_client_config){.call_timeout_ms = 200});
     msec before = clock_now_ms();
     assert_int_equal(range(), -1);
     assert_true(clock_now_ms() - before >= 200);
@@ -557,6 +575,7 @@ int main(void)
         TEST(a_call_returns_its_answer),
         TEST(errors_are_worded_as_upstream_does),
         TEST(nobody_there_is_a_deadline),
+        TEST(nobody_there_fails_fast_if_told),
         TEST(no_answer_is_a_deadline),
         TEST(sizes_are_limited),
         TEST(reads_are_sent_again),
