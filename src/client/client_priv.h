@@ -213,6 +213,13 @@ struct etcd_stream *stream_open(struct etcd_client *c, const struct etcd_method 
                                 void (*message)(void *arg, const void *response),
                                 void (*done)(void *arg, const struct etcd_error *error), void *arg);
 void streams_fini(struct etcd_client *c);
+
+/* As etcd_keepalive_start(), for a lease that lives for `ttl` from now on. */
+struct etcd_keepalive *
+keepalive_start(struct etcd_client *c, int64_t lease, msec ttl,
+                void (*on_response)(void *arg, const Etcdserverpb__LeaseKeepAliveResponse *response,
+                                    const struct etcd_error *error),
+                void *arg);
 void watchers_fini(struct etcd_client *c);
 void keepers_fini(struct etcd_client *c);
 

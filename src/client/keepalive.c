@@ -24,6 +24,7 @@ struct etcd_keepalive {
     struct keepers *keepers;
     int64_t lease;
     struct deadline due; /* what is next: to be renewed, answered, or lost */
+    msec asked_at; /* last */
     msec expires, ttl;
     uint64_t round; /* of the answer that it was told */
     bool telling, stopped;
@@ -104,7 +105,8 @@ static void on_answer(struct etcd_keepalive *k, const Etcdserverpb__LeaseKeepAli
     if (r->ttl > 0) {
         msec now = loop_now(k->keepers->client->loop);
         k->ttl = r->ttl < INT32_MAX ? r->ttl * 1000 : (msec)INT32_MAX * 1000;
-        k->expires = now + k->ttl;
+        /* the server may have renewed it long before this came */
+        k->expires = (k->at == &k->keepers->asked ? k->asked_at : now) + k->ttl;
         move(k, &k->keepers->idle, now + k->ttl / 3);
     } else {
         drop(k);
@@ -182,6 +184,7 @@ static void keepers_go(struct keepers *ks)
         Etcdserverpb__LeaseKeepAliveRequest rq = ETCDSERVERPB__LEASE_KEEP_ALIVE_REQUEST__INIT;
         rq.id = k->lease;
         etcd_stream_send(ks->stream, &rq);
+        k->asked_at = now;
         move(k, &ks->asked, now + (k->ttl / 3 > ANSWER_MIN_MS ? k->ttl / 3 : ANSWER_MIN_MS));
     }
 }
@@ -225,7 +228,7 @@ static struct keepers *keepers_get(struct etcd_client *c)
     return c->keepers;
 }
 
-static struct etcd_keepalive *
+struct etcd_keepalive *
 keepalive_start(struct etcd_client *c, int64_t lease, msec ttl,
                 void (*on_response)(void *arg, const Etcdserverpb__LeaseKeepAliveResponse *response,
                                     const struct etcd_error *error),

@@ -21,24 +21,37 @@ static void on_renewed(void *arg, const Etcdserverpb__LeaseKeepAliveResponse *r,
     s->keepalive = NULL;
 }
 
+/* Return the lease's ID, and how long it lives; or 0. */
+static int64_t grant(struct etcd_client *c, int64_t ttl_s, msec *ret_ttl,
+                     struct etcd_error *ret_error)
+{
+    Etcdserverpb__LeaseGrantRequest rq = ETCDSERVERPB__LEASE_GRANT_REQUEST__INIT;
+    rq.ttl = ttl_s;
+    Etcdserverpb__LeaseGrantResponse *r = etcd_call(c, &etcd_rpc_lease_grant, &rq, 0, ret_error);
+    if (r == NULL)
+        return 0;
+    int64_t id = r->id;
+    *ret_ttl = (r->ttl < 1 ? 1 : r->ttl < INT32_MAX ? r->ttl : INT32_MAX) * 1000;
+    if (id == 0)
+        error_set(ret_error, ETCD_INTERNAL, "the lease that was granted has no ID");
+    etcd_response_free(r);
+    return id;
+}
+
 struct etcd_session *etcd_session_new(struct etcd_client *c, int64_t ttl_s, int64_t lease,
                                       struct etcd_error *ret_error)
 {
-    if (lease == 0) {
-        Etcdserverpb__LeaseGrantRequest rq = ETCDSERVERPB__LEASE_GRANT_REQUEST__INIT;
-        rq.ttl = ttl_s;
-        Etcdserverpb__LeaseGrantResponse *r =
-            etcd_call(c, &etcd_rpc_lease_grant, &rq, 0, ret_error);
-        if (r == NULL)
-            return NULL;
-        lease = r->id;
-        etcd_response_free(r);
-    }
+    msec ttl = 0; /* not known */
+    if (lease == 0)
+        lease = grant(c, ttl_s, &ttl, ret_error);
+    if (lease == 0)
+        return NULL;
     struct etcd_session *s = xcalloc(1, sizeof *s);
     s->client = c;
     s->lease = lease;
     s->ttl_s = ttl_s;
-    s->keepalive = etcd_keepalive_start(c, lease, on_renewed, s);
+    s->keepalive = ttl != 0 ? keepalive_start(c, lease, ttl, on_renewed, s)
+                            : etcd_keepalive_start(c, lease, on_renewed, s);
     return s;
 }
 

@@ -23,6 +23,7 @@ enum { OLDER_REV = 5, MY_REV = 10, NOW_REV = 20 };
 
 static struct {
     int64_t ttl;
+    bool is_mute; /* no lease is renewed */
     bool older_is_there;
     int64_t mine; /* its create revision; 0: it is not there */
     unsigned deletions, watches;
@@ -147,7 +148,8 @@ static void on_message(struct fake *f, struct grpc_call *c, struct slice msg)
     }
     r.id = 77;
     r.ttl = store.ttl;
-    fake_send(c, &r.base);
+    if (!store.is_mute)
+        fake_send(c, &r.base);
 }
 
 static void send_event(struct grpc_call *c, Etcdserverpb__WatchResponse *r, bool put, int64_t rev)
@@ -207,7 +209,8 @@ static int setup(void **state)
     header.revision = NOW_REV;
     fake_listen(&fake);
     client = etcd_client_new(
-        &(struct etcd_client_config){.endpoints = urls, .n_endpoints = 1}, &error);
+        &(struct etcd_client_config){.endpoints = urls, .n_endpoints = 1, .dial_timeout_ms = 50},
+        &error);
     assert_non_null(client);
     fake_serve(&fake, client);
     fake.unary = on_unary;
@@ -220,6 +223,37 @@ static int teardown(void **state)
     fake_stop(&fake);
     etcd_client_free(client);
     return 0;
+}
+
+static void on_time_over(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+static bool is_true(void *arg)
+{
+    return *(bool *)arg;
+}
+
+static bool is_dead(void *arg)
+{
+    return !etcd_session_is_alive(arg);
+}
+
+/* Once it was granted it lives for its TTL, however long the first renewal takes. */
+static void a_session_lives_as_long_as_its_lease(void **state)
+{
+    bool over = false;
+    struct etcd_timer *t = etcd_timer_new(client, on_time_over, &over);
+    store.ttl = 3;
+    store.is_mute = true;
+    struct etcd_session *s = etcd_session_new(client, 60, 0, &error);
+    etcd_timer_set(t, 1500);
+    poll_until(client, is_true, &over);
+    assert_true(etcd_session_is_alive(s));
+    poll_until(client, is_dead, s);
+    etcd_timer_free(t);
+    etcd_session_free(s, false);
 }
 
 static bool lock_while(void (*happens)(struct grpc_call *c, Etcdserverpb__WatchResponse *r))
@@ -395,6 +429,7 @@ static void an_observer_is_freed_by_what_it_tells(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_session_lives_as_long_as_its_lease),
         TEST(a_lock_is_waited_for),
         TEST(a_wait_outlives_a_compaction),
         TEST(a_lock_whose_key_is_gone_is_not_held),

@@ -562,6 +562,38 @@ static void a_lease_that_is_not_renewed_is_lost(void **state)
     assert_int_equal(lease.ttl, -1);
 }
 
+static struct grpc_call *late;
+
+static void on_renewal_wait(struct fake *f, struct grpc_call *c, struct slice msg)
+{
+    server.renewals++;
+    late = c;
+}
+
+static void answer_late(void *arg)
+{
+    Etcdserverpb__LeaseKeepAliveResponse r = ETCDSERVERPB__LEASE_KEEP_ALIVE_RESPONSE__INIT;
+    r.id = 77;
+    r.ttl = 1;
+    assert_non_null(late);
+    fake_send(late, &r.base);
+}
+
+/* The lease's time runs from when it was asked for, not from when the answer came. */
+static void a_late_answer_gives_no_more_time(void **state)
+{
+    unsigned n = 1;
+    struct etcd_timer *t = etcd_timer_new(client, answer_late, NULL);
+    keep();
+    fakes[0].message = on_renewal_wait;
+    msec began = clock_now_ms();
+    etcd_timer_set(t, 400);
+    poll_until(client, lease_answers, &n);
+    poll_until(client, lease_ended, NULL);
+    assert_in_range(clock_now_ms() - began, 950, 1350);
+    etcd_timer_free(t);
+}
+
 /* The error of a stream that was lost long ago is not why. */
 static void an_old_error_is_forgotten(void **state)
 {
@@ -590,6 +622,7 @@ int main(void)
         TEST(an_old_error_is_forgotten),        TEST(progress_between_fragments_skips_nothing),
         TEST(a_request_may_be_freed),           TEST(a_revision_at_the_end_of_all_is_no_trouble),
         TEST(a_server_of_garbage_is_asked_less_and_less),
+        TEST(a_late_answer_gives_no_more_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -583,6 +583,40 @@ static void test_trailers(void **state)
     assert_int_equal(k->headers, 1);
 }
 
+/* Whatever comes, in whatever pieces. */
+static void test_byte_by_byte(void **state)
+{
+    static const uint8_t answer[] = {0, 0, 1, 1, 4, 0, 0, 0, 1, 0x88,           /* 200 */
+                                     0, 0, 2, 0, 0, 0, 0, 0, 1, 'h', 'i',       /* DATA */
+                                     0, 0, 0, 0, 0, 0, 0, 0, 1,                 /* none */
+                                     0, 0, 5, 1, 5, 0, 0, 0, 1, 0, 1, 'x', 1, 'y'}; /* trailers */
+    start_scripted();
+    struct call *k = call_open("/x", true);
+    hear(NGHTTP2_HEADERS, 1);
+    for (size_t i = 0; i < sizeof answer; i++) {
+        assert_false(k->over);
+        say(answer + i, 1);
+        loop_round(far.rig.loop, clock_now_ms() + 1000);
+    }
+    assert_int_equal(wait_for(k), ERR_OK);
+    assert_string_equal(buf_cstr(&k->body), "hi");
+    assert_int_equal(k->headers, 1);
+}
+
+/* A server that says again and again that it goes. */
+static void test_goaway_storm(void **state)
+{
+    start_scripted();
+    struct call *k = call_open("/x", true);
+    hear(NGHTTP2_HEADERS, 1);
+    for (uint32_t i = 0; i < 1000; i++)
+        say_goaway(2001 - 2 * i, NGHTTP2_NO_ERROR, "again");
+    say_headers(1, "200", true);
+    assert_int_equal(wait_for(k), ERR_OK);
+    rig_until(&far.rig, is_idle, NULL);
+    assert_int_equal(client.idle, 1);
+}
+
 static void test_malformed_answers(void **state)
 {
     start_scripted();
@@ -756,6 +790,8 @@ int main(void)
         TEST(test_ping_without_streams),
         TEST(test_early_answer),
         TEST(test_trailers),
+        TEST(test_byte_by_byte),
+        TEST(test_goaway_storm),
         TEST(test_malformed_answers),
         TEST(test_header_flood),
         TEST(test_window_stall),
