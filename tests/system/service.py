@@ -1,0 +1,323 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The packages in a booted Debian, as an administrator uses them. The tests are one story and run in order."""
+import re
+import shutil
+import subprocess
+import sys
+import threading
+
+import machine as m
+from machine import harness
+
+GET = "etcdctl get /kept --print-value-only"
+CONF = "/etc/etcd/etcd.conf"
+OURS = "/debs/etcd_*.deb /debs/etcd-server_*.deb /debs/etcd-client_*.deb"
+INSTALL = "apt-get install -qy --no-install-recommends"
+UPSTREAM_3_4 = "3.4"
+
+
+def equal(got, wanted, what):
+    if got != wanted:
+        raise AssertionError(f"{what}: {got!r}, not {wanted!r}")
+
+
+def has(text, *parts):
+    for part in parts:
+        if part not in text:
+            raise AssertionError(f"{part!r} is not in {text[-1500:]!r}")
+
+
+def set_conf(box, path=CONF, **settings):
+    for name, value in settings.items():
+        line = f'ETCD_{name}="{value}"'
+        box.run(f"sed -i '/^ETCD_{name}=/d' {path}; echo '{line}' >>{path}")
+
+
+def units_are_sound(box):
+    """systemd has nothing to say about the units, and finds little that the daemon could do."""
+    units = box.run("ls /lib/systemd/system/etcd*").split()
+    equal(box.run(f"systemd-analyze verify --man=no {' '.join(units)}"), "", "systemd-analyze verify")
+    for unit in ("etcd.service", "etcd@a.service", "etcd-ready.service", "etcd-backup.service"):
+        score = re.search(r"exposure level for \S+: ([\d.]+)",
+                          box.run(f"systemd-analyze security --no-pager {unit}"))
+        if float(score.group(1)) > 1.2:
+            raise AssertionError(f"{unit} scores {score.group(1)}")
+
+
+def install(box):
+    """apt install, and a member runs on loopback."""
+    has(box.run(f"{INSTALL} {OURS}", limit_s=180), "Setting up etcd ")
+    equal(box.show("etcd", "ActiveState"), "active", "the service")
+    equal(box.run("systemctl is-enabled etcd etcd.socket etcd-peer.socket etcd-backup.timer || true")
+          .split(), ["enabled", "disabled", "disabled", "disabled"], "what is enabled")
+    equal(box.run("etcdctl put /kept one"), "OK\n", "put")
+    has(box.run("systemctl status etcd"), "leader", "1/1 voters")
+    equal(box.run("stat -c '%a %U:%G' /var/lib/etcd /etc/etcd/etcd.conf").split("\n")[:2],
+          ["700 etcd:etcd", "644 root:root"], "modes and owners")
+    listening = box.run("ss -Hlnt | awk '{print $4}'").split()
+    equal(sorted(listening), ["127.0.0.1:2379", "127.0.0.1:2380"], "where it listens")
+
+
+def journal(box):
+    """Sentences with fields and explanations."""
+    has(box.said("etcd", "MSG_READY"), "answers all requests of clients")
+    fields = box.run(f"journalctl -u etcd -o verbose MESSAGE_ID={m.MESSAGES['MSG_READY']}")
+    has(fields, "PRIORITY=6", "ETCD_MEMBER_ID=", "SYSLOG_IDENTIFIER=etcd", "CODE_FILE=")
+    if "{" in box.run("journalctl -u etcd -o cat"):
+        raise AssertionError("there is JSON in the journal")
+
+
+def start_stop(box):
+    box.run("systemctl stop etcd")
+    equal(box.show("etcd", "Result"), "success", "a stop")
+    box.fails("etcdctl --command-timeout=1s get x")
+    box.run("systemctl disable etcd && systemctl start etcd && systemctl restart etcd")
+    equal(box.run("systemctl is-enabled etcd || true"), "disabled\n", "disabled")
+    box.run("systemctl enable etcd")
+    equal(box.run("readlink -f /etc/systemd/system/etcd2.service"),
+          "/lib/systemd/system/etcd.service\n".replace("/lib", box.run("readlink -f /lib").strip()),
+          "the alias")
+    equal(box.run(GET), "one\n", "what was kept")
+
+
+def reload(box):
+    """What can change at once does; a mistake fails the reload and changes nothing."""
+    pid = box.show("etcd", "MainPID")
+    set_conf(box, QUOTA_BACKEND_BYTES="268435456")
+    box.run("systemctl reload etcd")
+    box.said("etcd", "MSG_RELOADED")
+    box.wait("journalctl -u etcd | grep 268435456")
+    box.wait("systemctl status etcd | grep '/256 MiB'")
+    set_conf(box, MAX_TXN_OPS="many")
+    box.fails("systemctl reload etcd")
+    has(box.said("etcd", "MSG_CONFIG_ERROR"), "MAX_TXN_OPS", "etcd.conf")
+    equal((box.show("etcd", "ActiveState"), box.show("etcd", "MainPID")), ("active", pid), "after it")
+    equal(box.run(GET), "one\n", "what is served")
+
+
+def configuration_error(box):
+    """A restart with a mistake says where it is, and is not tried again."""
+    box.fails("systemctl restart etcd")
+    box.wait("systemctl is-failed etcd")
+    equal((box.show("etcd", "ExecMainStatus"), box.show("etcd", "NRestarts")), ("78", "0"), "the end")
+    box.run(f"sed -i '/MAX_TXN_OPS/d' {CONF} && systemctl start etcd")
+
+
+def killed(box):
+    pid = box.show("etcd", "MainPID")
+    box.run("systemctl kill -s KILL etcd")
+    box.wait(f"[ $(systemctl show -P MainPID etcd) != {pid} ] && systemctl is-active etcd")
+    equal(box.wait(GET), "one\n", "what was kept")
+
+
+def watchdog(box):
+    """A process that does not move is replaced."""
+    box.drop_in("etcd.service", "[Service]\nWatchdogSec=3\n")
+    box.run("systemctl restart etcd")
+    pid = box.show("etcd", "MainPID")
+    box.run("systemctl kill -s STOP etcd")
+    box.wait("journalctl -b --no-pager | grep 'etcd.service: Watchdog timeout'")
+    box.wait(f"[ $(systemctl show -P MainPID etcd) != {pid} ] && systemctl is-active etcd")
+    equal(box.wait(GET), "one\n", "what was kept")
+    box.drop_in("etcd.service", "")
+
+
+def connect_all_the_time(box, meanwhile):
+    """Connect again and again while `meanwhile` runs; return how often, and how often in vain."""
+    box.write("/root/connect", "while [ ! -e /root/stop ]; do curl -s -m 20 -o /dev/null -w '%{http_code}\\n' "
+              "http://127.0.0.1:2379/health; done\n")
+    box.run("rm -f /root/stop")
+    codes = []
+    load = threading.Thread(target=lambda: codes.extend(box.run("sh /root/connect", limit_s=120).split()))
+    load.start()
+    try:
+        meanwhile()
+    finally:
+        box.run("touch /root/stop")
+        load.join()
+    return len(codes), sum(code != "200" for code in codes)
+
+
+def restart_loses_nothing(box):
+    """With the sockets in the store of systemd, then with those of its units."""
+    def restarts():
+        for _ in range(3):
+            box.run("systemctl restart etcd")
+    for kind in ("stored", "of units"):
+        if kind == "of units":
+            box.run("systemctl stop etcd && systemctl enable --now etcd.socket etcd-peer.socket")
+            equal(box.run("curl -s -m 20 http://127.0.0.1:2379/health"),
+                  '{"health":"true","reason":""}', "a connection that starts the service")
+        n, lost = connect_all_the_time(box, restarts)
+        if lost or n < 4:
+            raise AssertionError(f"sockets {kind}: {lost} of {n} connections were lost")
+    box.run("systemctl disable --now etcd.socket etcd-peer.socket; systemctl restart etcd")
+
+
+def ready_and_backup(box):
+    """Old snapshots go, a verified one stays; the timer is due."""
+    box.run("systemctl start etcd-ready")
+    for year in range(2010, 2020):
+        box.run(f"install -D -o etcd /dev/null /var/lib/etcd-backup/etcd-{year}-01-01T000000Z.db")
+    box.write("/etc/etcd/backup.conf", "ETCD_BACKUP_KEEP=3\n")
+    box.run("systemctl start etcd-backup")
+    files = box.run("ls /var/lib/etcd-backup").split()
+    equal(len(files), 3, "snapshots that stay")
+    box.run(f"etcdutl snapshot status /var/lib/etcd-backup/{files[-1]}")
+    box.run("systemctl stop etcd")
+    equal(box.run("systemctl is-active etcd-ready || true"), "inactive\n", "readiness of a stopped etcd")
+    box.fails("systemctl start etcd-backup")
+    equal(len(box.run("ls /var/lib/etcd-backup").split()), 3, "snapshots after one that failed")
+    box.run("systemctl start etcd; systemctl enable --now etcd-backup.timer")
+    has(box.run("systemctl list-timers etcd-backup.timer"), "etcd-backup.service")
+    box.run("systemctl disable --now etcd-backup.timer")
+
+
+def elsewhere(box):
+    """Data where the unit does not reach: the journal has the drop-in that is missing."""
+    box.run("install -d -o etcd -g etcd -m 700 /srv/etcd")
+    set_conf(box, DATA_DIR="/srv/etcd/data")
+    box.fails("systemctl restart etcd")
+    has(box.said("etcd", "MSG_DATA_DIR_UNUSABLE"), "ReadWritePaths=")
+    box.run("systemctl stop etcd")
+    box.drop_in("etcd.service", "[Service]\nReadWritePaths=/srv/etcd\n")
+    box.run("systemctl start etcd && etcdctl put elsewhere yes")
+    set_conf(box, DATA_DIR="/var/lib/etcd/default")
+    box.drop_in("etcd.service", "")
+    box.run("systemctl restart etcd")
+
+
+def disk_full(box):
+    """A full disk ends the member with a reason; with space it goes on, and has all it said it has."""
+    port = 12379
+    box.run("install -d -o etcd -g etcd -m 700 /var/lib/etcd/full && "
+            "mount -t tmpfs -o size=6m,mode=700,uid=etcd,gid=etcd none /var/lib/etcd/full")
+    box.write("/etc/etcd/full.conf", f'ETCD_DATA_DIR="/var/lib/etcd/full/data"\n'
+              f'ETCD_LISTEN_CLIENT_URLS="http://127.0.0.1:{port}"\n'
+              f'ETCD_ADVERTISE_CLIENT_URLS="http://127.0.0.1:{port}"\n'
+              'ETCD_LISTEN_PEER_URLS="http://127.0.0.1:12380"\n')
+    box.run("systemctl start etcd@full")
+    put = f"etcdctl --endpoints=127.0.0.1:{port} --command-timeout=3s put"
+    done = box.run(f"i=0; while [ $i -lt 100 ]; do {put} k$i \"$(head -c 100000 /dev/zero | tr '\\0' x)\" "
+                   ">/dev/null 2>&1 || break; i=$((i + 1)); done; echo $i", limit_s=120)
+    if not 1 <= int(done) < 100:
+        raise AssertionError(f"{done} puts went into 6 MB")
+    has(box.said("etcd@full", "MSG_MEMBER_FAILED"), "full")
+    box.run("mount -o remount,size=64m /var/lib/etcd/full")
+    box.wait("systemctl is-active etcd@full")
+    count = box.wait(f"etcdctl --endpoints=127.0.0.1:{port} get k --prefix --count-only -w fields")
+    if int(re.search(r'"Count" : (\d+)', count).group(1)) < int(done):
+        raise AssertionError(f"{done} were acknowledged: {count}")
+    box.run("systemctl stop etcd@full; umount /var/lib/etcd/full; rm /etc/etcd/full.conf")
+
+
+def three_members(box):
+    """Three on one machine, started one after the other; one is removed, and stays away."""
+    members = {name: 20000 + 1000 * i for i, name in enumerate("abc")}
+    cluster = ",".join(f"{n}=http://127.0.0.1:{p + 1}" for n, p in members.items())
+    for name, port in members.items():
+        box.write(f"/etc/etcd/{name}.conf",
+                  f'ETCD_LISTEN_CLIENT_URLS="http://127.0.0.1:{port}"\n'
+                  f'ETCD_ADVERTISE_CLIENT_URLS="http://127.0.0.1:{port}"\n'
+                  f'ETCD_LISTEN_PEER_URLS="http://127.0.0.1:{port + 1}"\n'
+                  f'ETCD_INITIAL_ADVERTISE_PEER_URLS="http://127.0.0.1:{port + 1}"\n'
+                  f'ETCD_INITIAL_CLUSTER="{cluster}"\nETCD_INITIAL_CLUSTER_TOKEN="three"\n')
+    for name in members:
+        box.run(f"systemctl enable --now etcd@{name}", limit_s=30)
+    box.said("etcd@a", "MSG_READY_WITHOUT_QUORUM")
+    ends = "etcdctl --endpoints=" + ",".join(f"127.0.0.1:{p}" for p in members.values())
+    equal(box.wait(f"{ends} put three members"), "OK\n", "put")
+    equal(box.run(f"{ends} endpoint health 2>&1").count("is healthy"), 3, "healthy members")
+    number = re.search(r"^(\w+), started, c,", box.run(f"{ends} member list"), re.MULTILINE).group(1)
+    box.wait(f"{ends} member remove {number}")
+    box.wait("[ $(systemctl is-active etcd@c) = inactive ]")
+    equal((box.show("etcd@c", "ExecMainStatus"), box.show("etcd@c", "NRestarts")), ("0", "0"), "its end")
+    box.said("etcd@c", "MSG_REMOVED_SELF")
+    box.run("systemctl stop etcd.target")
+    box.wait("[ $(systemctl is-active etcd@a) = inactive ]")
+    box.run("systemctl disable etcd@a etcd@b etcd@c; rm /etc/etcd/[abc].conf; rm -rf /var/lib/etcd/[abc]")
+
+
+def upgrade(box):
+    """The same version again, as an upgrade does it: one restart; changed files are kept without a question."""
+    pid, conf = box.show("etcd", "MainPID"), box.run(f"cat {CONF}")
+    box.run(f"{INSTALL} --reinstall {OURS}", limit_s=180)
+    equal(box.run(f"cat {CONF}"), conf, "the configuration")
+    equal(box.run(GET), "one\n", "what was kept")
+    if box.show("etcd", "MainPID") == pid:
+        raise AssertionError("the old program still runs")
+
+
+def remove_and_purge(box):
+    box.run("apt-get remove -qy etcd-server")
+    box.run(f"test -d /var/lib/etcd/default/member && test -e {CONF} && ! pgrep -x etcd")
+    box.run("apt-get purge -qy etcd-server etcd-client etcd")
+    box.run(f"test ! -e /var/lib/etcd && test ! -e {CONF} && test ! -e /etc/default/etcd")
+    box.run("test -d /var/lib/etcd-backup && getent passwd etcd")
+
+
+def from_debian(box):
+    """Debian's etcd 3.4 with its data, then ours: what was configured is kept, the data after one command."""
+    box.run("apt-get purge -qy etcd-server etcd-client etcd && userdel etcd")  # who would do without a directory
+    box.write("/etc/hosts", "127.0.0.1 localhost\n")  # 3.4 does not start without; ours has until now
+    box.run(f"{INSTALL} etcd-server={UPSTREAM_3_4}* etcd-client={UPSTREAM_3_4}*", limit_s=180)
+    box.run("echo 'ETCD_NAME=\"old\"' >>/etc/default/etcd; rm -rf /var/lib/etcd/default; systemctl restart etcd")
+    box.wait("ETCDCTL_API=3 etcdctl put /kept of-3.4")
+    # dpkg asks about a file that both sides have changed; this is the answer of unattended upgrades.
+    text = box.run(f"{INSTALL} -o Dpkg::Options::=--force-confold {OURS}", limit_s=180)
+    command = "etcdutl import --from /var/lib/etcd/default"
+    has(text, command)
+    has(box.run("cat /etc/default/etcd"), 'ETCD_NAME="old"')
+    box.run("test ! -e /etc/init.d/etcd")
+    has(box.said("etcd", "MSG_FOREIGN_DATA"), command)
+    equal((box.show("etcd", "ExecMainStatus"), box.show("etcd", "NRestarts")), ("65", "0"), "the end")
+    box.run(f"systemctl stop etcd && {command} && systemctl start etcd")
+    equal(box.wait(GET), "of-3.4\n", "what was kept")
+    has(box.run("etcdctl member list"), "old")
+    equal(box.run("find /var/lib/etcd ! -user etcd"), "", "files of others than etcd")
+
+
+def packages_are_sound(debs):
+    """lintian finds no error and no warning that is not explained."""
+    if shutil.which("lintian") is None:
+        raise harness.Skip("lintian is not installed")
+    done = subprocess.run(["lintian", "--allow-root", "--fail-on", "error,warning", *debs.values()],
+                          capture_output=True, text=True, timeout=180, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        raise AssertionError(done.stdout + done.stderr)
+
+
+STORY = [install, units_are_sound, journal, start_stop, reload, configuration_error, killed, watchdog,
+         restart_loses_nothing, ready_and_backup, elsewhere, disk_full, three_members, upgrade,
+         remove_and_purge, from_debian]
+
+
+def main():
+    why = m.why_not()
+    if why:
+        print(f"skip system/service: {why}\n0 passed, 0 failed, 1 skipped")
+        return
+    suite = harness.Suite(900)
+    folder = m.scratch()
+    wanted = [t for t in STORY if not sys.argv[1:] or t is install or t.__name__ in sys.argv[1:]]
+    box = None
+    try:
+        debs = m.build_debs(folder)
+        suite.run(packages_are_sound, debs)
+        base = m.make_base(debs, folder / "base.log")
+        box = m.Machine(base, folder, [(str(folder), "/debs")])
+        for test in wanted:
+            suite.run(test, box)
+            if test is install and suite.failed:
+                break
+        if suite.failed:
+            print(box.run("journalctl -b --no-pager -u 'etcd*' | tail -n 80", check=False))
+    finally:
+        if box:
+            box.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+    suite.finish()
+
+
+main()
