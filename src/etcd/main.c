@@ -189,15 +189,21 @@ static sigset_t end_signals(void)
     return set;
 }
 
+/* SIGHUP waits from the first moment on: whoever rotates logs may send it while we start. */
+static void block_hangup(void)
+{
+    sigset_t hup;
+    sigemptyset(&hup);
+    sigaddset(&hup, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &hup, NULL);
+}
+
 /* Until the member runs, which may take long, SIGTERM and SIGINT end the process at once: that is as safe as
  * a crash. From then on they are read from c->signals, as SIGHUP is. */
 static enum err start_signals(struct control *c, struct why *why)
 {
-    sigset_t hup, set = end_signals();
-    sigemptyset(&hup);
-    sigaddset(&hup, SIGHUP);
+    sigset_t set = end_signals();
     sigaddset(&set, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &hup, NULL);
     c->outlives_terminal = signal(SIGHUP, SIG_DFL) == SIG_IGN;
     signal(SIGPIPE, SIG_IGN);
     signal(SIGTERM, end_by);
@@ -345,6 +351,7 @@ static int run(const struct config_input *in, struct config *cfg, const struct c
 
 int main(int argc, char **argv)
 {
+    block_hangup();
     /* Small free blocks are merged at once: merged by the million later, they stall a put for tens of
      * milliseconds. */
     mallopt(M_MXFAST, 0);

@@ -65,7 +65,7 @@ static void take(struct passed_sockets *to, int fd, const char *name)
         return;
     }
     log_warn(trouble, LOG_STR("socket", name),
-             LOG_STR("action", "name it client, peer, client-http or metrics with FileDescriptorName="));
+             LOG_STR("expected", "client, peer, client-http or metrics in FileDescriptorName="));
     close(fd);
 }
 
@@ -74,6 +74,9 @@ void passed_sockets_take(struct passed_sockets *ret)
     char **names = NULL;
     ret->n = 0;
     int n = sd_listen_fds_with_names(1, &names);
+    if (n < 0)
+        log_warn("the sockets that were passed cannot be used: LISTEN_FDS or LISTEN_FDNAMES is wrong",
+                 LOG_STR("error", strerror(-n)));
     for (int i = 0; i < n; i++) {
         take(ret, SD_LISTEN_FDS_START + i, names[i]);
         free(names[i]);

@@ -169,12 +169,32 @@ def a_reload_before_the_start_is_over_waits_for_it():
     manager.close()
 
 
+def a_signal_during_the_first_reading_waits_as_well():
+    manager = Manager()
+    service = Configured(manager, "")
+    os.unlink(service.conf)
+    os.mkfifo(service.conf)
+    manager.forget()
+    service.spawn()
+    for said in ("starting etcd", "the configuration was read again"):
+        with open(service.conf, "w", encoding="utf-8") as f:  # it is being read from here on
+            if said == "starting etcd":
+                service.process.send_signal(signal.SIGHUP)
+            f.write(service.always)
+        if not service.wait_line(said, 20):
+            raise AssertionError(service.tail())
+    service.kill()
+    service.close()
+    manager.close()
+
+
 def main():
     suite = harness.Suite(LIMIT_S)
     for test in (what_can_change_does, what_cannot_change_is_named_and_stays,
                  a_broken_file_changes_nothing, a_flag_stays_stronger_than_the_file,
                  compaction_begins_when_it_is_configured,
-                 a_reload_before_the_start_is_over_waits_for_it):
+                 a_reload_before_the_start_is_over_waits_for_it,
+                 a_signal_during_the_first_reading_waits_as_well):
         suite.run(test)
     suite.finish()
 

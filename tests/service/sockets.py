@@ -84,6 +84,17 @@ def what_is_no_listening_socket_is_refused():
     manager.close()
 
 
+def names_that_do_not_fit_are_told():
+    manager = Manager()
+    s = listening()
+    with Service(manager, passed=[("client:peer", s)]) as service:
+        get(service.url, "/version")
+        if not any("LISTEN_FDNAMES is wrong" in line for line in service.lines):
+            raise AssertionError("no line says so")
+    s.close()
+    manager.close()
+
+
 def variables_for_another_process_are_not_ours():
     manager = Manager()
     with Service(manager, env={"LISTEN_FDS": "1", "LISTEN_PID": "1"}) as service:
@@ -166,7 +177,7 @@ def main():
     suite = harness.Suite(LIMIT_S)
     for test in (named_sockets_are_served, http_may_have_a_socket_of_its_own,
                  a_unix_socket_is_served_and_left_in_place, what_is_no_listening_socket_is_refused,
-                 variables_for_another_process_are_not_ours,
+                 names_that_do_not_fit_are_told, variables_for_another_process_are_not_ours,
                  a_restart_behind_a_socket_unit_refuses_nobody,
                  a_restart_with_stored_sockets_refuses_nobody,
                  stored_sockets_of_old_addresses_are_forgotten):
