@@ -16,7 +16,7 @@
 
 #include "config/config.h"
 
-enum { WORDS_MAX = 16 };
+enum { WORDS_MAX = 32 };
 
 /* What a load is given: words and variables are separated by "|". */
 struct given {

@@ -113,6 +113,47 @@ static void what_needs_a_restart_stays(void **state)
     loaded_fini(&b);
 }
 
+static void count_difference(void *arg, const struct config_difference *d)
+{
+    (void)d;
+    ++*(size_t *)arg;
+}
+
+/* Whatever an option may be, its text is good for taking it back. */
+static void odd_values_stay(void **state)
+{
+    (void)state;
+    static const char *const odd =
+        "--name=a|--data-dir= x,\"y\nz|--wal-dir=/|--snapshot-count=18446744073709551615"
+        "|--heartbeat-interval=0x64|--election-timeout=0o2000"
+        "|--listen-peer-urls=http://[::1]:1,http://127.0.0.1:65535,unix://a.sock:0"
+        "|--listen-client-urls=http://localhost:0,unix:///x/y"
+        "|--advertise-client-urls=http://a.example:1,http://[fe80::1%25eth0]:2"
+        "|--listen-metrics-urls=http://127.0.0.1:3|--initial-advertise-peer-urls=http://b.example:7"
+        "|--initial-cluster=a=http://b.example:7,b=http://c.example:8"
+        "|--initial-cluster-token=\xff\n=,|--backend-batch-interval=1h2m3.000000004s"
+        "|--backend-batch-limit=9223372036854775807|--grpc-keepalive-min-time=1ns"
+        "|--grpc-keepalive-interval=1.5us|--raft-read-timeout=2562047h47m16.854775807s"
+        "|--log-outputs=stderr, /a b ,stdout|--feature-gates=InitialCorruptCheck=true"
+        "|--bcrypt-cost=4|--client-threads=8|--unsafe-no-fsync|--socket-reuse-port|--pre-vote=F";
+    size_t n = 0, back = 0;
+    struct loaded a = load_ok((struct given){.args = odd});
+    struct loaded b = load_ok((struct given){.args = "--name|other"});
+    struct loaded c = load_ok((struct given){.args = "--name|other"});
+    struct loaded d = load_ok((struct given){.args = odd});
+    config_merge(a.cfg, b.cfg, count_difference, &n); /* b holds what a does */
+    assert_true(n >= 20);
+    assert_string_equal(b.cfg->data_dir, a.cfg->data_dir);
+    assert_int_equal(b.cfg->listen_peer_urls.n, 3);
+    assert_int_equal(b.cfg->raft_read_timeout, INT64_MAX);
+    config_merge(c.cfg, d.cfg, count_difference, &back);
+    assert_int_equal(back, n);
+    loaded_fini(&a);
+    loaded_fini(&b);
+    loaded_fini(&c);
+    loaded_fini(&d);
+}
+
 /* systemd's EnvironmentFile= puts the file into the environment: that is still the file. */
 static void variables_of_the_file_belong_to_the_file(void **state)
 {
@@ -210,6 +251,7 @@ int main(void)
         cmocka_unit_test(the_same_file_changes_nothing),
         cmocka_unit_test(what_can_change_comes_from_the_new_one),
         cmocka_unit_test(what_needs_a_restart_stays),
+        cmocka_unit_test(odd_values_stay),
         cmocka_unit_test(variables_of_the_file_belong_to_the_file),
         cmocka_unit_test(files_as_people_have_them),
         cmocka_unit_test(a_config_file_and_variables_are_layers),
