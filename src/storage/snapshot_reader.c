@@ -25,6 +25,7 @@ enum {
     PAGE_SIZE_MAX = 65536,
     DEPTH_MAX = 32,
     DIGEST_ALIGN = 512, /* a file with a digest is that much longer than a multiple of this */
+    MEMORY_STEP = 16 * 1024 * 1024, /* of the file in memory at a time, about */
     MAIN_BITS = 62 - KV_POS_SUB_BITS, /* of a main revision, so that its pos does not overflow */
 };
 
@@ -154,6 +155,13 @@ void snapshot_reader_close(struct snapshot_reader *r)
     free(r);
 }
 
+/* Give the memory back that what was read of the file takes. It comes again when it is looked at: what
+ * is lent stays valid. */
+static void let_go(const struct snapshot_reader *r)
+{
+    (void)madvise((void *)(uintptr_t)r->map, (size_t)r->file_size, MADV_DONTNEED);
+}
+
 uint64_t snapshot_reader_size(const struct snapshot_reader *r)
 {
     return r->pages * r->page_size;
@@ -164,7 +172,15 @@ enum snapshot_digest snapshot_reader_digest(const struct snapshot_reader *r)
     uint8_t digest[SNAPSHOT_DIGEST_SIZE];
     if (r->size == r->file_size)
         return SNAPSHOT_DIGEST_NONE;
-    invariant(EVP_Digest(r->map, (size_t)r->size, digest, NULL, EVP_sha256(), NULL) == 1);
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    invariant(ctx != NULL && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1);
+    for (uint64_t at = 0, n; at < r->size; at += n) {
+        n = r->size - at < MEMORY_STEP ? r->size - at : MEMORY_STEP;
+        invariant(EVP_DigestUpdate(ctx, r->map + at, (size_t)n) == 1);
+        let_go(r);
+    }
+    invariant(EVP_DigestFinal_ex(ctx, digest, NULL) == 1);
+    EVP_MD_CTX_free(ctx);
     return memcmp(digest, r->map + r->size, sizeof digest) == 0 ? SNAPSHOT_DIGEST_GOOD
                                                                 : SNAPSHOT_DIGEST_BAD;
 }
@@ -251,6 +267,7 @@ struct walk {
     bool of_buckets; /* that is what the elements must be, or must not be */
     bool is_stopped;
     uint64_t pages;    /* seen so far: never more than there are */
+    uint64_t bytes;    /* of pages in memory, about */
     struct slice last; /* the last key; none is empty */
     uint8_t *seen;     /* a bit a page, where each may be met once; NULL: not kept */
     struct why *why;
@@ -314,6 +331,11 @@ static enum err walk_page(struct walk *w, uint64_t id, unsigned depth)
     struct page page;
     if (depth > DEPTH_MAX || ++w->pages > w->r->pages || !page_get(w->r, id, &page))
         return damaged(w, "a page is missing, or is none");
+    w->bytes += page.size;
+    if (w->bytes >= MEMORY_STEP) {
+        let_go(w->r);
+        w->bytes = 0;
+    }
     enum err e = w->seen != NULL ? mark_seen(w, id) : ERR_OK;
     if (e != ERR_OK)
         return e;

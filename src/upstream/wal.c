@@ -284,6 +284,13 @@ static enum err walk_frame(struct walk *k, bool *ret_end)
     return ERR_OK;
 }
 
+/* Entries that are needed are looked at again, and come back then. */
+static void file_let_go(const struct wal_file *f)
+{
+    if (f->map != NULL)
+        (void)madvise((void *)(uintptr_t)f->map, f->size, MADV_DONTNEED);
+}
+
 static enum err walk_run(struct walk *k)
 {
     enum err e = ERR_OK;
@@ -292,6 +299,7 @@ static enum err walk_run(struct walk *k)
         k->at = 0;
         while (e == ERR_OK && !is_end)
             e = walk_frame(k, &is_end);
+        file_let_go(&k->w->files[k->file]);
     }
     return e;
 }

@@ -190,6 +190,33 @@ def who_cannot_write_is_told_what_to_do():
         equal(file_sums(place), before, "the files")
 
 
+# ---- memory --------------------------------------------------------------------------------------
+
+def peak_of(*command):
+    """Run etcdutl and return how many bytes of memory it had at most."""
+    one = subprocess.Popen([UTL, *map(str, command)], stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(one.pid, 0)
+    one.returncode = os.waitstatus_to_exitcode(status)
+    equal(one.returncode, 0, f"of {command}")
+    return used.ru_maxrss * 1024
+
+
+def large_files_take_little_memory():
+    with Place() as place:
+        member = lone(UPSTREAM).start()
+        for i in range(150):
+            member.client.put(b"key-%d" % i, os.urandom(1 << 20))
+        snapshot = snapshot_of(member, place / "snap")
+        member.stop()
+        size = snapshot.stat().st_size
+        for command in (["snapshot", "restore", snapshot, "--data-dir", place / "restored"],
+                        ["import", "--from", member.data_dir, "--data-dir", place / "imported"],
+                        ["hashkv", snapshot], ["snapshot", "status", snapshot]):
+            peak = peak_of(*command)
+            equal(peak < size * 2 // 3, True, f"{peak} bytes of memory, of {size}: {command}")
+        shutil.rmtree(member.base)
+
+
 # ---- a WAL directory of its own ------------------------------------------------------------------
 
 def every_command_takes_a_wal_dir():
@@ -209,7 +236,8 @@ def every_command_takes_a_wal_dir():
 TESTS = [wal_dir_is_spelled_otherwise, restore_into_wal_dir_below_member, import_resumes,
          import_does_not_take_the_log_of_another, killed_at_any_time, one_at_a_time,
          root_leaves_what_the_owner_can_open,
-         who_cannot_write_is_told_what_to_do, every_command_takes_a_wal_dir]
+         who_cannot_write_is_told_what_to_do, large_files_take_little_memory,
+         every_command_takes_a_wal_dir]
 
 
 def main():
