@@ -67,7 +67,7 @@ const struct option options[] = {
     {"pre-vote", SECT_CLUSTERING, OPT_BOOL, USE_NORMAL, FIELD(pre_vote), "true", NULL, NULL, "Ask for votes before an election, so that a member that was cut off disturbs nobody when it returns."},
     {"auto-compaction-retention", SECT_CLUSTERING, OPT_STRING, USE_NORMAL, FIELD(auto_compaction_retention), "0", NULL, NULL, "How much history automatic compaction keeps. 0 means no automatic compaction."},
     {"auto-compaction-mode", SECT_CLUSTERING, OPT_STRING, USE_NORMAL, FIELD(auto_compaction_mode), "periodic", NULL, NULL, "'periodic': the retention is a time such as '5m', or a number of hours. 'revision': it is a number of revisions."},
-    {"max-learners", SECT_CLUSTERING, OPT_UINT, USE_NORMAL, FIELD(max_learners), "1", NULL, NULL, "Maximum number of learners in the cluster."},
+    {"max-learners", SECT_CLUSTERING, OPT_UINT, USE_NORMAL, FIELD(max_learners), "1", NULL, NULL, "Maximum number of learners in the cluster. The same for all members."},
     {"enable-v2", SECT_CLUSTERING, OPT_BOOL, USE_NORMAL, FIELD(enable_v2), "false", NULL, NULL, "Serve the v2 API."},
     {"proxy", SECT_CLUSTERING, OPT_ENUM, USE_NORMAL, FIELD(proxy), "off", NULL, "off readonly on", "v2 proxy: 'off', 'readonly' or 'on'."},
     {"proxy-failure-wait", SECT_OLD, OPT_UINT, USE_NO_EFFECT, OPT_NO_FIELD, "5000", NULL, NULL, NULL},

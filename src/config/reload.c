@@ -6,7 +6,8 @@
 
 #include "config/loader.h"
 
-/* Read anew from the configuration whenever they matter, or handed on when they change. */
+/* Read anew from the configuration whenever they matter, or handed on when they change. Nothing that
+ * decides what a committed entry does is among them (max-learners): members must not differ in it. */
 static const char *const at_once[] = {
     "auto-compaction-mode",
     "auto-compaction-retention",
@@ -18,7 +19,6 @@ static const char *const at_once[] = {
     "host-whitelist",
     "log-level",
     "max-concurrent-streams",
-    "max-learners",
     "max-request-bytes",
     "max-txn-ops",
     "quota-backend-bytes",

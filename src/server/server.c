@@ -123,7 +123,6 @@ static void reconfigured_run(struct server *s, struct server_task *t)
 {
     struct reconfigured *r = CONTAINER_OF(t, struct reconfigured, task);
     const struct config *was = r->before, *now = s->cfg;
-    cluster_set_learners_max(s->cluster, now->max_learners);
     if (was->compaction_mode != now->compaction_mode ||
         was->compaction_period_ms != now->compaction_period_ms ||
         was->compaction_revisions != now->compaction_revisions) {

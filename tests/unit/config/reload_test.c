@@ -91,7 +91,7 @@ static void what_needs_a_restart_stays(void **state)
         .args = "--name|a|--initial-cluster|a=http://localhost:2380,c=http://c:1,d=http://d:1",
         .conf = "ETCD_DATA_DIR=/elsewhere\nETCD_METRICS=extensive\nETCD_LOG_FORMAT=console\n"
                 "ETCD_LISTEN_CLIENT_URLS=http://127.0.0.1:1\n"
-                "ETCD_ADVERTISE_CLIENT_URLS=http://127.0.0.1:1\nETCD_PRE_VOTE=false\n"
+                "ETCD_ADVERTISE_CLIENT_URLS=http://127.0.0.1:1\nETCD_PRE_VOTE=false\nETCD_MAX_LEARNERS=3\n"
                 "ETCD_FEATURE_GATES=InitialCorruptCheck=false\nETCD_DISCOVERY_PASSWORD=secret\n"});
     struct seen s = merge(&a, &b);
     expect(&s, "data-dir", "a.etcd", "/elsewhere", false);
@@ -100,6 +100,7 @@ static void what_needs_a_restart_stays(void **state)
     for (size_t i = 0; i < s.n; i++)
         assert_false(s.v[i].at_once);
     assert_string_equal(b.cfg->data_dir, "a.etcd");
+    assert_int_equal(b.cfg->max_learners, 1); /* all members must have the same */
     assert_string_equal(b.cfg->discovery_password, "");
     assert_false(b.cfg->metrics_extensive);
     assert_true(b.cfg->log_json);
