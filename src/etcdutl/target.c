@@ -10,11 +10,16 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "upstream/files.h"
 
-enum { CACHE_SIZE = 32 * 1024 * 1024 };
+enum {
+    CACHE_SIZE = 32 * 1024 * 1024,
+    LOCK_STEP_MS = 50,
+    LOCK_TRIES = 40,
+};
 
 struct target {
     char *data_dir, *work, *member;
@@ -59,15 +64,36 @@ static bool exists(const char *path)
     return access(path, F_OK) == 0;
 }
 
-/* Two of us would write to the same files. A file system without locks is taken as it is. */
+/* Two of us would write to the same files. One that was killed may take a moment to be gone. A file
+ * system without locks is taken as it is. */
 static enum err lock_dir(const char *path, int *ret_fd, struct why *why)
 {
+    const struct timespec step = {.tv_nsec = LOCK_STEP_MS * 1000000L};
     *ret_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (*ret_fd == -1)
         return file_fail(why, "open", path, errno);
-    if (flock(*ret_fd, LOCK_EX | LOCK_NB) == -1 && errno == EWOULDBLOCK)
-        return why_set(why, ERR_LOCKED, "another etcdutl is at work in '%s'", path);
+    for (int i = 0; flock(*ret_fd, LOCK_EX | LOCK_NB) == -1 && errno == EWOULDBLOCK; i++) {
+        if (i == LOCK_TRIES)
+            return why_set(why, ERR_LOCKED, "another etcdutl is at work in '%s'", path);
+        (void)nanosleep(&step, NULL);
+    }
     return ERR_OK;
+}
+
+/* Is the place free, or still upstream's? Another run may have ended meanwhile. */
+static enum err check_place(const struct target *t, const struct target_options *o,
+                            struct why *why)
+{
+    if (!o->beside_member)
+        return dir_is_empty(t->data_dir, TARGET_UNFINISHED)
+                   ? ERR_OK
+                   : why_set(why, ERR_EXISTS, "data-dir \"%s\" not empty or could not be read",
+                             o->data_dir);
+    char *kv = xasprintf("%s/kv.db", t->member);
+    bool is_ours = exists(kv);
+    free(kv);
+    return is_ours ? why_set(why, ERR_EXISTS, "'%s' holds data of this etcd already", o->data_dir)
+                   : ERR_OK;
 }
 
 /* A WAL directory below member/ goes along with it. */
@@ -107,6 +133,8 @@ static enum err make_dirs(struct target *t, const struct target_options *o, stru
     enum err e = dirs_make(t->data_dir, why);
     if (e == ERR_OK)
         e = lock_dir(t->data_dir, &t->lock_fd, why);
+    if (e == ERR_OK)
+        e = check_place(t, o, why);
     if (e != ERR_OK)
         return e;
     t->finished = false;
@@ -124,10 +152,9 @@ enum err target_begin(const struct target_options *o, struct target **ret, struc
     if (o->owner_like != NULL || exists(t->data_dir))
         find_owner(t, o->owner_like != NULL ? o->owner_like : t->data_dir);
     t->finished = true; /* nothing of ours is there yet */
-    if (!o->beside_member && !dir_is_empty(t->data_dir, TARGET_UNFINISHED))
-        return why_set(why, ERR_EXISTS, "data-dir \"%s\" not empty or could not be read",
-                       o->data_dir);
-    enum err e = make_dirs(t, o, why);
+    enum err e = check_place(t, o, why);
+    if (e == ERR_OK)
+        e = make_dirs(t, o, why);
     if (e != ERR_OK)
         return e;
     *ret = t;

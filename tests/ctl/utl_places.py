@@ -148,6 +148,19 @@ def one_at_a_time():
             run("check", place / f"new{i}", "--wal-dir", place / f"wal{i}")
 
 
+def one_import_at_a_time():
+    """Those that waited do not put aside what the first one made."""
+    with Place() as place:
+        member = stopped(place)
+        command = [UTL, "import", "--from", str(place / "data")]
+        several = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                    text=True) for _ in range(6)]
+        told = [one.communicate()[1] for one in several]
+        equal([one.returncode for one in several].count(0), 1, told)
+        equal(len(list((place / "data").glob("member.upstream-*"))), 1, "what was put aside")
+        sound(member, place / "data")
+
+
 # ---- whose it is ---------------------------------------------------------------------------------
 
 def root_leaves_what_the_owner_can_open():
@@ -234,7 +247,7 @@ def every_command_takes_a_wal_dir():
 
 
 TESTS = [wal_dir_is_spelled_otherwise, restore_into_wal_dir_below_member, import_resumes,
-         import_does_not_take_the_log_of_another, killed_at_any_time, one_at_a_time,
+         import_does_not_take_the_log_of_another, killed_at_any_time, one_at_a_time, one_import_at_a_time,
          root_leaves_what_the_owner_can_open,
          who_cannot_write_is_told_what_to_do, large_files_take_little_memory,
          every_command_takes_a_wal_dir]
