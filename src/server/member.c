@@ -253,6 +253,8 @@ static void expire_calls(struct server *s)
 static void fail_asked_reads(struct server *s)
 {
     struct server_call *call;
+    if (s->read_term == raft_current_term(s->raft))
+        return; /* it was asked of this one */
     LIST_FOREACH (call, &s->reads, struct server_call, task.link)
         if (s->read_round != 0 && call->id == s->read_round) {
             metric_add(&metric_read_failed, 1);
@@ -331,6 +333,7 @@ static void ask_read_index(struct server *s)
             call->id = s->read_round;
     }
     be64_put(ctx, s->read_round);
+    s->read_term = raft_current_term(s->raft);
     raft_read_index(s->raft, slice_make(ctx, sizeof ctx));
     s->next_read_ask = s->now + READ_RETRY_MS;
 }

@@ -185,6 +185,7 @@ struct server {
     struct list reads;              /* OP_READ_INDEX and linearizable lists, not yet confirmed */
     struct list reads_confirmed;    /* wait for their index to be applied */
     uint64_t read_round;            /* the round that was asked for last; 0: none is under way */
+    raft_term read_term;            /* when it was asked: a term has one leader */
     struct list compact_waiters;    /* OP_COMPACT with physical */
     struct list defrag_waiters;
     bool vacuuming;

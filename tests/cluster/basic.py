@@ -212,6 +212,31 @@ def first_one_waits():
         c.__exit__(*sys.exc_info())
 
 
+def reads_wait_for_the_first_leader():
+    """A client that asks before anybody leads gets its answer from the first leader."""
+    c = Cluster(3)
+    answers = []
+
+    def ask():
+        answers.append(client.call("range", pb().RangeRequest(key=b"x"), timeout=20)[:2])
+
+    try:
+        c[0].spawn()
+        wait_for(lambda: cluster.port_is_open(c[0].host, c[0].client_port),
+                 text="the client port")
+        client = c[0].client
+        readers = [threading.Thread(target=ask) for _ in range(8)]
+        for reader in readers:
+            reader.start()
+        for member in c.members[1:]:
+            member.spawn()
+        for reader in readers:
+            reader.join()
+        equal(set(answers), {("OK", "")}, "the answers")
+    finally:
+        c.__exit__(*sys.exc_info())
+
+
 def initial_cluster_is_ignored_later():
     with Cluster(3) as c:
         member = c.followers()[0]
@@ -606,6 +631,7 @@ def watch_sees_all_through_changes():
 
 TESTS = [static_by_flags, static_by_environment, members_one_by_one, two_then_loses_one,
          tokens_make_ids, foreign_token_stays_out, mismatches_are_named, first_one_waits,
+         reads_wait_for_the_first_leader,
          initial_cluster_is_ignored_later, wal_dir_is_used, wiped_member_is_refused, leader_moves,
          kill_of_leader_loses_nothing, sigterm_hands_over, learner_comes_and_is_promoted,
          removed_member_stays_away, member_gets_another_address, reconfiguration_is_strict,
