@@ -214,6 +214,8 @@ struct etcd_stream *stream_open(struct etcd_client *c, const struct etcd_method 
                                 void (*done)(void *arg, const struct etcd_error *error), void *arg);
 void streams_fini(struct etcd_client *c);
 
+/* A lease's TTL in milliseconds, within bounds. */
+msec ttl_ms(int64_t ttl_s);
 /* As etcd_keepalive_start(), for a lease that lives for `ttl` from now on. */
 struct etcd_keepalive *
 keepalive_start(struct etcd_client *c, int64_t lease, msec ttl,

@@ -45,6 +45,11 @@ struct keepers {
     struct etcd_error error; /* of the last stream */
 };
 
+msec ttl_ms(int64_t ttl_s)
+{
+    return (ttl_s < 1 ? 1 : ttl_s < INT32_MAX ? ttl_s : INT32_MAX) * INT64_C(1000);
+}
+
 /* ---- one lease --------------------------------------------------------------------------- */
 
 /* Go to another list, and say when that is over; the lease's end comes first. */
@@ -104,7 +109,7 @@ static void on_answer(struct etcd_keepalive *k, const Etcdserverpb__LeaseKeepAli
 {
     if (r->ttl > 0) {
         msec now = loop_now(k->keepers->client->loop);
-        k->ttl = r->ttl < INT32_MAX ? r->ttl * 1000 : (msec)INT32_MAX * 1000;
+        k->ttl = ttl_ms(r->ttl);
         /* the server may have renewed it long before this came */
         k->expires = (k->at == &k->keepers->asked ? k->asked_at : now) + k->ttl;
         move(k, &k->keepers->idle, now + k->ttl / 3);

@@ -31,7 +31,7 @@ static int64_t grant(struct etcd_client *c, int64_t ttl_s, msec *ret_ttl,
     if (r == NULL)
         return 0;
     int64_t id = r->id;
-    *ret_ttl = (r->ttl < 1 ? 1 : r->ttl < INT32_MAX ? r->ttl : INT32_MAX) * 1000;
+    *ret_ttl = ttl_ms(r->ttl);
     if (id == 0)
         error_set(ret_error, ETCD_INTERNAL, "the lease that was granted has no ID");
     etcd_response_free(r);
@@ -84,7 +84,7 @@ void etcd_session_free(struct etcd_session *s, bool revoke)
         bool interrupted = tidy_begin(s->client);
         /* a revocation that takes longer than the TTL is of no use any more */
         etcd_response_free(etcd_call(s->client, &etcd_rpc_lease_revoke, &rq,
-                                     s->ttl_s > 0 ? s->ttl_s * 1000 : 0, &ignored));
+                                     s->ttl_s > 0 ? ttl_ms(s->ttl_s) : 0, &ignored));
         tidy_end(s->client, interrupted);
     }
     free(s);

@@ -279,11 +279,6 @@ void grpc_rpc_send(struct grpc_rpc *r, struct slice framed, bool last)
         h2_stream_end(&r->stream);
 }
 
-size_t grpc_rpc_pending(const struct grpc_rpc *r)
-{
-    return h2_stream_pending(&r->stream);
-}
-
 void grpc_rpc_cancel(struct grpc_rpc *r)
 {
     h2_stream_cancel(&r->stream);

@@ -57,8 +57,6 @@ void grpc_rpc_start(struct grpc_rpc *r, struct h2_client *c);
 /* Send `framed`: messages with their prefixes (grpc_prefix_put). Copies. With `last` no more come.
  */
 void grpc_rpc_send(struct grpc_rpc *r, struct slice framed, bool last);
-/* Bytes of messages that have not reached the connection. */
-size_t grpc_rpc_pending(const struct grpc_rpc *r);
 /* End it without `done`. Not started, or over: does nothing. Fine in `message`. */
 void grpc_rpc_cancel(struct grpc_rpc *r);
 

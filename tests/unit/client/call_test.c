@@ -279,17 +279,24 @@ static void after_goaway_there_is_another_connection(void **state)
     etcd_call_cancel(held);
 }
 
-static unsigned connections;
-static int last_connection;
+static struct {
+    unsigned n;
+    int last;
+    bool says_goaway; /* and does not close */
+} hung_up;
 
 static void say_hello_and_hang_up(void *arg, int fd)
 {
     static const uint8_t settings[] = {0, 0, 0, 4, 0, 0, 0, 0, 0};
-    if (connections++ != 0)
-        close(last_connection);
-    last_connection = accept(fd, NULL, NULL);
-    assert_int_equal(write(last_connection, settings, sizeof settings), sizeof settings);
-    shutdown(last_connection, SHUT_WR);
+    static const uint8_t goaway[] = {0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    if (hung_up.n++ != 0)
+        close(hung_up.last);
+    hung_up.last = accept(fd, NULL, NULL);
+    assert_int_equal(write(hung_up.last, settings, sizeof settings), sizeof settings);
+    if (hung_up.says_goaway)
+        assert_int_equal(write(hung_up.last, goaway, sizeof goaway), sizeof goaway);
+    else
+        shutdown(hung_up.last, SHUT_WR);
 }
 
 /* It is not asked as fast as it can hang up. */
@@ -299,11 +306,14 @@ static void a_server_that_hangs_up_is_given_time(void **state)
     client = etcd_client_new(
         &(struct etcd_client_config){.endpoints = urls, .n_endpoints = 1, .call_timeout_ms = 500},
         &error);
-    connections = 0;
     etcd_client_on_readable(client, fakes[0].fd, say_hello_and_hang_up, NULL);
-    assert_int_equal(range(), -1);
-    assert_in_range(connections, 2, 20);
-    close(last_connection);
+    for (int i = 0; i < 2; i++) {
+        hung_up.n = 0;
+        hung_up.says_goaway = i == 1;
+        assert_int_equal(range(), -1);
+        assert_in_range(hung_up.n, 2, 20);
+        close(hung_up.last);
+    }
 }
 
 static void a_time_without_end_is_none_that_is_over(void **state)
@@ -553,6 +563,25 @@ static void addresses_are_taken_apart(void **state)
             fail_msg("\"%s\" is no endpoint", bad[i]);
 }
 
+static void there_may_be_many_endpoints(void **state)
+{
+    const char *urls[ETCD_ENDPOINTS_MAX + 1];
+    size_t n;
+    start(1);
+    assert_int_equal(range(), 1);
+    for (size_t i = 0; i < ARRAY_LEN(urls); i++)
+        urls[i] = fakes[0].url;
+    assert_true(etcd_client_set_endpoints(client, urls, ETCD_ENDPOINTS_MAX, &error));
+    assert_int_equal(range(), 2);
+    assert_false(etcd_client_set_endpoints(client, urls, ETCD_ENDPOINTS_MAX + 1, &error));
+    assert_int_equal(error.code, ETCD_INVALID_ARGUMENT);
+    assert_int_equal(range(), 3);
+    const char *const *mine = etcd_client_endpoints(client, &n);
+    assert_int_equal(n, ETCD_ENDPOINTS_MAX);
+    assert_true(etcd_client_set_endpoints(client, mine, 2, &error)); /* which it frees itself */
+    assert_int_equal(range(), 4);
+}
+
 static void bad_configurations_are_refused(void **state)
 {
     struct etcd_client_config c = {.user = "u", .password = "p", .token = "t"};
@@ -599,6 +628,7 @@ int main(void)
         TEST(nobody_waits_inside_a_callback),
         TEST(addresses_are_taken_apart),
         TEST(bad_configurations_are_refused),
+        TEST(there_may_be_many_endpoints),
         TEST(a_server_that_hangs_up_is_given_time),
         TEST(a_time_without_end_is_none_that_is_over),
         TEST(a_user_without_a_password_is_refused_once),
