@@ -2,8 +2,10 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/why.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 enum err why_set(struct why *why, enum err e, const char *fmt, ...)
 {
@@ -14,4 +16,12 @@ enum err why_set(struct why *why, enum err e, const char *fmt, ...)
     vsnprintf(why->text, sizeof why->text, fmt, ap);
     va_end(ap);
     return e;
+}
+
+struct errno_text errno_text(int number)
+{
+    struct errno_text t;
+    snprintf(t.text, sizeof t.text, "%s", strerror(number));
+    t.text[0] = (char)tolower((unsigned char)t.text[0]);
+    return t;
 }

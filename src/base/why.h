@@ -13,4 +13,10 @@ struct why {
 /* Write the sentence (in place of any before) and return `e`. `why` may be NULL. */
 enum err why_set(struct why *why, enum err e, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
+/* What strerror() says, beginning small, as other releases' sentences have it. */
+struct errno_text {
+    char text[64];
+};
+struct errno_text errno_text(int number);
+
 #endif

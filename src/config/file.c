@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "config/file.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -12,8 +11,7 @@
 static enum err file_error(struct why *why, const char *what, const char *path, int number)
 {
     enum err e = number == ENOENT ? ERR_NOT_FOUND : ERR_IO;
-    const char *text = strerror(number);
-    return why_set(why, e, "%s %s: %c%s", what, path, tolower((unsigned char)*text), text + 1);
+    return why_set(why, e, "%s %s: %s", what, path, errno_text(number).text);
 }
 
 static enum err fd_read(int fd, const char *path, struct buf *b, struct why *why)

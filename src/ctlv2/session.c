@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "ctlv2/session.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -213,10 +212,7 @@ static bool file_can_be_read(const char *path, struct trouble *t)
         close(fd);
         return true;
     }
-    AUTO(buf) struct buf reason = BUF_INIT;
-    buf_add_str(&reason, strerror(errno));
-    reason.p[0] = (uint8_t)tolower(reason.p[0]);
-    return trouble_set(t, "open %s: %s", path, buf_cstr(&reason));
+    return trouble_set(t, "open %s: %s", path, errno_text(errno).text);
 }
 
 bool v2_session_check_tls(const struct context *c, struct trouble *t)

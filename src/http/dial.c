@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "http/dial.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <netinet/in.h>
@@ -15,19 +14,6 @@
 #define TCP_KEEPALIVE_S 30
 
 /* ---- words ------------------------------------------------------------------------------- */
-
-struct errno_text {
-    char text[64];
-};
-
-/* A sentence of strerror() as Go would begin it. */
-static struct errno_text errno_text(int number)
-{
-    struct errno_text t;
-    snprintf(t.text, sizeof t.text, "%s", strerror(number));
-    t.text[0] = (char)tolower((unsigned char)t.text[0]);
-    return t;
-}
 
 static const char *dial_network(const struct dial *d)
 {

@@ -5,7 +5,6 @@
 #include "http/listener.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <netdb.h>
@@ -47,14 +46,6 @@ static int listen_on(int family, const struct sockaddr *addr, socklen_t len, boo
     return -1;
 }
 
-/* In other releases' words, which begin small. */
-static const char *trouble(int number, char ret[64])
-{
-    snprintf(ret, 64, "%s", strerror(number));
-    ret[0] = (char)tolower((unsigned char)ret[0]);
-    return ret;
-}
-
 static enum err bind_tcp(const char *host, uint16_t port, bool shared, int *ret_fd,
                          struct why *why)
 {
@@ -80,7 +71,7 @@ static enum err bind_tcp(const char *host, uint16_t port, bool shared, int *ret_
         return bind_tcp("0.0.0.0", port, shared, ret_fd, why);
     if (fd == -1)
         return why_set(why, ERR_IO, "listen tcp %s:%u: bind: %s", host, port,
-                       trouble(saved, (char[64]){""}));
+                       errno_text(saved).text);
     *ret_fd = fd;
     return ERR_OK;
 }
@@ -120,7 +111,7 @@ enum err listener_bind_unix(const char *path, int *ret_fd, struct why *why)
     int fd = listen_on(AF_UNIX, (const struct sockaddr *)&addr, sizeof addr, false);
     if (fd == -1)
         return why_set(why, ERR_IO, "listen unix %s: bind: %s", path,
-                       trouble(errno, (char[64]){""}));
+                       errno_text(errno).text);
     *ret_fd = fd;
     return ERR_OK;
 }

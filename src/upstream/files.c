@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "upstream/files.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,10 +17,7 @@ enum err file_fail(struct why *why, const char *doing, const char *path, int cod
 {
     bool is_full = code == ENOSPC || code == EDQUOT || code == EFBIG;
     enum err e = is_full ? ERR_DISK_FULL : code == ENOENT ? ERR_NOT_FOUND : ERR_IO;
-    char text[128]; /* in Go's words, which begin with a small letter */
-    snprintf(text, sizeof text, "%s", strerror(code));
-    text[0] = (char)tolower((unsigned char)text[0]);
-    return why_set(why, e, "%s %s: %s", doing, path, text);
+    return why_set(why, e, "%s %s: %s", doing, path, errno_text(code).text);
 }
 
 enum err file_read(const char *path, size_t max, struct buf *ret, struct why *why)
