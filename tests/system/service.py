@@ -174,6 +174,16 @@ def ready_and_backup(box):
     box.run("systemctl disable --now etcd-backup.timer")
 
 
+def log_files(box):
+    """What etcd writes to a file is rotated, and goes on in a new one."""
+    box.run(f"{INSTALL} logrotate", limit_s=120)
+    set_conf(box, LOG_OUTPUTS="/var/log/etcd/etcd.log")
+    box.run("systemctl restart etcd && logrotate -f /etc/logrotate.d/etcd")
+    box.run("test -s /var/log/etcd/etcd.log.1")
+    box.wait("grep -q read /var/log/etcd/etcd.log")
+    box.run(f"sed -i /LOG_OUTPUTS/d {CONF} && systemctl restart etcd")
+
+
 def elsewhere(box):
     """Data where the unit does not reach: the journal has the drop-in that is missing."""
     box.run("install -d -o etcd -g etcd -m 700 /srv/etcd")
@@ -289,7 +299,7 @@ def packages_are_sound(debs):
 
 
 STORY = [install, units_are_sound, journal, start_stop, reload, configuration_error, killed, watchdog,
-         restart_loses_nothing, ready_and_backup, elsewhere, disk_full, three_members, upgrade,
+         restart_loses_nothing, ready_and_backup, log_files, elsewhere, disk_full, three_members, upgrade,
          remove_and_purge, from_debian]
 
 
