@@ -283,14 +283,6 @@ static enum err settle(const struct target *t, struct why *why)
     return e;
 }
 
-static enum err sync_parent(const char *path, struct why *why)
-{
-    char *parent = xasprintf("%s/..", path);
-    enum err e = path_sync(parent, why);
-    free(parent);
-    return e;
-}
-
 enum err target_finish(struct target *t, const char *old_member, struct why *why)
 {
     enum err e = settle(t, why);
@@ -305,13 +297,7 @@ enum err target_finish(struct target *t, const char *old_member, struct why *why
         return e;
     t->finished = true;
     e = path_sync(t->data_dir, why);
-    if (e == ERR_OK && t->wal_dir != NULL && old_member != NULL)
-        e = move_log(t->wal_dir, why);
-    if (e == ERR_OK && t->made_data_dir)
-        e = sync_parent(t->data_dir, why);
-    if (e == ERR_OK && t->made_wal_dir)
-        e = sync_parent(t->wal_dir, why);
-    return e;
+    return e == ERR_OK && t->wal_dir != NULL && old_member != NULL ? move_log(t->wal_dir, why) : e;
 }
 
 /* ---- ending what was interrupted ------------------------------------------------------------ */

@@ -249,6 +249,8 @@ static enum err make_dirs(struct backup *b)
 {
     if (access(b->member_path, F_OK) == 0)
         return why_set(b->why, ERR_EXISTS, "'%s' is there already", b->member_path);
+    if (wal_is_there(b->wal_path))
+        return why_set(b->why, ERR_EXISTS, "'%s' holds a log already", b->wal_path);
     enum err e = dirs_make(b->snap_path, b->why);
     return e == ERR_OK ? dirs_make(b->wal_path, b->why) : e;
 }
@@ -267,8 +269,19 @@ static enum err write_all(struct backup *b)
         e = path_sync(b->wal_path, b->why);
     if (e == ERR_OK)
         e = path_sync(b->member_path, b->why);
+    if (e == ERR_OK)
+        e = path_sync(b->o->backup_dir, b->why);
     raft_conf_state_fini(&meta.conf_state);
     return e;
+}
+
+/* A WAL directory of its own may have been there; the log was not. */
+static void remove_made(const struct backup *b)
+{
+    char *log = xasprintf("%s/%016x-%016x.wal", b->wal_path, 0, 0);
+    (void)unlink(log);
+    free(log);
+    dir_remove(b->member_path);
 }
 
 enum err backup_run(const struct backup_options *o, struct why *why)
@@ -285,7 +298,7 @@ enum err backup_run(const struct backup_options *o, struct why *why)
     if (e == ERR_OK) {
         e = write_all(&b);
         if (e != ERR_OK)
-            dir_remove(b.member_path);
+            remove_made(&b);
     }
     upstream_dir_close(b.d);
     member_free(b.self);

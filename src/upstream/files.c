@@ -67,6 +67,16 @@ enum err file_create(const char *path, struct slice bytes, struct why *why)
     return e;
 }
 
+/* A directory that was just made lasts when the one above it is synced. One that we may pass through
+ * and not read cannot be synced by us. */
+static enum err sync_above(const char *path, struct why *why)
+{
+    char *above = xasprintf("%s/..", path);
+    enum err e = access(above, R_OK) == 0 ? path_sync(above, why) : ERR_OK;
+    free(above);
+    return e;
+}
+
 enum err dirs_make(const char *path, struct why *why)
 {
     AUTO(buf) struct buf part = BUF_INIT;
@@ -75,8 +85,14 @@ enum err dirs_make(const char *path, struct why *why)
         p = slash ? slash : p + strlen(p);
         buf_clear(&part);
         buf_add(&part, path, (size_t)(p - path));
-        if (mkdir(buf_cstr(&part), 0700) == -1 && errno != EEXIST)
-            return file_fail(why, "create directory", buf_cstr(&part), errno);
+        if (mkdir(buf_cstr(&part), 0700) == -1) {
+            if (errno != EEXIST)
+                return file_fail(why, "create directory", buf_cstr(&part), errno);
+            continue;
+        }
+        enum err e = sync_above(buf_cstr(&part), why);
+        if (e != ERR_OK)
+            return e;
     }
     return ERR_OK;
 }

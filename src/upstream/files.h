@@ -18,7 +18,7 @@ MUST_USE enum err file_create(const char *path, struct slice bytes, struct why *
 /* Write all of it at the end of `fd`. */
 MUST_USE enum err file_write(int fd, const char *path, struct slice bytes, struct why *why);
 
-/* Make a directory, and those above it, with mode 0700; one that is there is fine. */
+/* Make a directory, and those above it, with mode 0700, to last; one that is there is fine. */
 MUST_USE enum err dirs_make(const char *path, struct why *why);
 
 /* Sync a directory (or a file), so that it lasts. */

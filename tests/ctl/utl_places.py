@@ -7,6 +7,7 @@ As tests/ctl/utl.py, whose helpers are used.
 import os
 import pathlib
 import random
+import resource
 import shutil
 import subprocess
 import sys
@@ -203,6 +204,26 @@ def who_cannot_write_is_told_what_to_do():
         equal(file_sums(place), before, "the files")
 
 
+# ---- backup --------------------------------------------------------------------------------------
+
+def backup_that_fails_leaves_nothing():
+    with Place() as place:
+        stopped(place)
+        (place / "wal").mkdir()
+        command = ["backup", "--data-dir", place / "data", "--backup-dir", place / "copy",
+                   "--backup-wal-dir", place / "wal"]
+        for limit in (1000, 20000, 100000):
+            def small_files():
+                resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+            refused(*command, preexec_fn=small_files)
+            equal((list(place.glob("copy/*")), list(place.glob("wal/*"))), ([], []), "what is left")
+        run(*command)
+        before = file_sums(place / "wal")
+        shutil.rmtree(place / "copy")
+        refused(*command, word="holds a log already")
+        equal(file_sums(place / "wal"), before, "the log of the backup")
+
+
 # ---- memory --------------------------------------------------------------------------------------
 
 def peak_of(*command):
@@ -249,7 +270,8 @@ def every_command_takes_a_wal_dir():
 TESTS = [wal_dir_is_spelled_otherwise, restore_into_wal_dir_below_member, import_resumes,
          import_does_not_take_the_log_of_another, killed_at_any_time, one_at_a_time, one_import_at_a_time,
          root_leaves_what_the_owner_can_open,
-         who_cannot_write_is_told_what_to_do, large_files_take_little_memory,
+         who_cannot_write_is_told_what_to_do,
+         backup_that_fails_leaves_nothing, large_files_take_little_memory,
          every_command_takes_a_wal_dir]
 
 
