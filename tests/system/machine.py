@@ -103,13 +103,13 @@ def why_not():
 
 
 class Machine:
-    def __init__(self, base, folder, binds=()):
-        self.root = folder / "root"
+    def __init__(self, base, folder, binds=(), name="root"):
+        self.root = folder / name
         subprocess.run(["cp", "-a", "--reflink=auto", str(base), str(self.root)], check=True)
         (self.root / "etc/machine-id").write_text("")
-        self.log = open(folder / "console.log", "wb")
+        self.log = open(folder / f"{name}.log", "wb")
         self.process = subprocess.Popen(
-            ["systemd-nspawn", "-q", "-D", str(self.root), f"--machine=etcd-test-{os.getpid()}",
+            ["systemd-nspawn", "-q", "-D", str(self.root), f"--machine=etcd-{name}-{os.getpid()}",
              "--register=no", "--keep-unit", "--private-network", "-b",
              *[f"--bind-ro={a}:{b}" for a, b in binds]],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)

@@ -288,6 +288,46 @@ def from_debian(box):
     equal(box.run("find /var/lib/etcd ! -user etcd"), "", "files of others than etcd")
 
 
+def join_networks(boxes):
+    """A bridge in the first machine, a cable from it to each of the others: 10.9.0.1, 10.9.0.2, ..."""
+    first = f"nsenter -t {boxes[0].pid} -n"
+    lines = [f"{first} ip link add eth0 type bridge"]
+    for i, box in enumerate(boxes[1:], 2):
+        lines += [f"{first} ip link add port{i} type veth peer name eth0 netns {box.pid}",
+                  f"{first} ip link set port{i} master eth0 up"]
+    for i, box in enumerate(boxes, 1):
+        own = f"nsenter -t {box.pid} -n"
+        lines += [f"{own} ip addr add 10.9.0.{i}/24 dev eth0", f"{own} ip link set eth0 up"]
+    for line in lines:
+        subprocess.run(line.split(), check=True, stdin=subprocess.DEVNULL, timeout=30)
+
+
+def three_machines(base, folder):
+    """The example of three members, put into etcd.conf of three fresh machines: they form a cluster."""
+    example = (harness.ROOT / "packaging/examples/three-members.conf").read_text().replace("10.0.0.", "10.9.0.")
+    boxes = []
+    try:
+        for i in (1, 2, 3):
+            boxes.append(m.Machine(base, folder, [(str(folder), "/debs")], f"n{i}"))
+        join_networks(boxes)
+        for i, box in enumerate(boxes, 1):
+            box.run(f"{INSTALL} {OURS} && systemctl stop etcd", limit_s=180)
+            own = re.sub(r"(?m)^(ETCD_(?!INITIAL_CLUSTER=).*)10\.9\.0\.1:(\d+)", rf"\g<1>10.9.0.{i}:\2", example)
+            box.write(CONF, re.sub(r"(?m)^(ETCD_(NAME|DATA_DIR)=.*)n1", rf"\g<1>n{i}", own))
+            box.run("systemctl start etcd", limit_s=30)
+        equal(boxes[0].wait("etcdctl put a b"), "OK\n", "put")
+        equal(boxes[2].run("etcdctl get a --print-value-only"), "b\n", "get on another machine")
+        equal(boxes[1].wait("etcdctl endpoint health --cluster 2>&1").count("is healthy"), 3, "healthy members")
+        has(boxes[1].wait("systemctl status etcd | grep '3/3 voters'"), "term")
+    except Exception:
+        for box in boxes:
+            print(box.run("journalctl -b --no-pager -u etcd -o cat | tail -n 20", check=False))
+        raise
+    finally:
+        for box in boxes:
+            box.stop()
+
+
 def packages_are_sound(debs):
     """lintian finds no error and no warning that is not explained."""
     if shutil.which("lintian") is None:
@@ -323,6 +363,8 @@ def main():
                 break
         if suite.failed:
             print(box.run("journalctl -b --no-pager -u 'etcd*' | tail -n 80", check=False))
+        if not sys.argv[1:] or three_machines.__name__ in sys.argv[1:]:
+            suite.run(three_machines, base, folder)
     finally:
         if box:
             box.stop()
