@@ -1,7 +1,8 @@
 /* etcd/reload.h -- SIGHUP: the configuration is read again, from the same places in the same order.
  *
- * What can change while the member runs is in force at once; what needs a restart is named and stays as
- * it is; a mistake anywhere changes nothing. Log files are opened anew, for they may have been rotated. Certificates are read again here too, once there are any.
+ * What can change while the member runs is in force at once; what needs a restart is named and
+ * stays as it is; a mistake anywhere changes nothing. Log files are opened anew, for they may have
+ * been rotated.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef ETCD_RELOAD_H
 #define ETCD_RELOAD_H

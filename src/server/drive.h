@@ -44,7 +44,8 @@ MUST_USE enum err server_open(const struct config *cfg, const struct server_even
                               const struct server_world *world, struct server **ret,
                               struct why *why);
 
-/* One round of the member: take what came, do what is due; return the time (clock_now_ms) of the next thing that is due. */
+/* One round of the member: take what came, do what is due; return the time (clock_now_ms) of the
+ * next thing that is due. */
 msec server_round(struct server *s);
 /* Return false if there was nothing to do. */
 bool server_log_round(struct server *s);

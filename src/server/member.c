@@ -126,8 +126,9 @@ void member_fail(struct server *s, const char *what, const char *text)
 {
     if (atomic_exchange(&s->failed, true))
         return;
-    log_fatal(what, LOG_MESSAGE(MSG_MEMBER_FAILED), LOG_STR("error", text), LOG_STR("action", "the member stops; nothing is "
-              "acknowledged any more; mend the cause and start it again"));
+    log_fatal(what, LOG_MESSAGE(MSG_MEMBER_FAILED), LOG_STR("error", text),
+              LOG_STR("action", "the member stops; nothing is acknowledged any more; mend the "
+                                "cause and start it again"));
     fail_all(s, ERR_STOPPED);
     s->events.fatal(s->events.arg, 1, text);
 }

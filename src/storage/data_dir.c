@@ -54,7 +54,8 @@ static enum err fail(struct why *why, const char *doing, const char *path, int c
                        "%s '%s': %s. If systemd runs etcd, give it this place with a drop-in:"
                        " write '[Service]' and 'ReadWritePaths=%s' on two lines to"
                        " /etc/systemd/system/etcd.service.d/data-dir.conf, then run"
-                       " 'systemctl daemon-reload'; and see that it is there and that the user of the service owns it",
+                       " 'systemctl daemon-reload'; and see that it is there and that the user of"
+                       " the service owns it",
                        doing, path, strerror(code), path);
     bool is_full = code == ENOSPC || code == EDQUOT;
     return why_set(why, is_full ? ERR_DISK_FULL : ERR_IO, "%s '%s': %s", doing, path,

@@ -61,10 +61,10 @@ MUST_USE enum err snapshot_reader_check(const struct snapshot_reader *r, struct 
 
 /* Replace all that `db` holds by the snapshot, in one transaction that is durable when this
  * returns. `row` (may be NULL) sees each row of the history on its way; `local` (may be NULL) may
- * write more to the same transaction, last; its error ends it. `go_on` (may be NULL) is asked now and then; false ends
- * it with ERR_CLOSED. ERR_TOO_LARGE if SQLite has no room for a row. After a failure the database
- * is as it was before; after ERR_IO or ERR_DISK_FULL it answers as after a failed kvdb_commit().
- * The writer belongs to the caller's thread meanwhile. */
+ * write more to the same transaction, last; its error ends it. `go_on` (may be NULL) is asked now
+ * and then; false ends it with ERR_CLOSED. ERR_TOO_LARGE if SQLite has no room for a row. After a
+ * failure the database is as it was before; after ERR_IO or ERR_DISK_FULL it answers as after a
+ * failed kvdb_commit(). The writer belongs to the caller's thread meanwhile. */
 struct snapshot_restore {
     void (*row)(void *arg, const struct kv_row *row);
     enum err (*local)(void *arg, struct kv_writer *w, struct why *why);
