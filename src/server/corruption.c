@@ -53,7 +53,7 @@ struct corruption {
 
     /* what is to come */
     bool start_done;
-    msec start_at, next_periodic;
+    msec start_at, last_periodic;
     revision compaction_due; /* 0: none */
     msec next_compaction;
     bool suspect;            /* a difference was found: look again */
@@ -258,7 +258,7 @@ msec corruption_run(struct server *s)
     if (c == NULL) {
         c = s->corruption = xcalloc(1, sizeof *c);
         c->server = s;
-        c->next_periodic = s->now + period;
+        c->last_periodic = s->now;
     }
     if (c->running || s->restore != NULL || raft_leader(s->raft) == 0 ||
         cluster_size(s->cluster) < 2 || published_revision(s) <= 1)
@@ -274,7 +274,7 @@ msec corruption_run(struct server *s)
     }
     if (!raft_is_leader(s->raft)) {
         c->compaction_due = 0;
-        c->next_periodic = s->now + period;
+        c->last_periodic = s->now;
         return MSEC_NEVER;
     }
     if (c->compaction_due != 0 && s->now >= c->next_compaction && !mvcc_compact_pending(s->kv)) {
@@ -282,11 +282,11 @@ msec corruption_run(struct server *s)
         c->next_compaction = s->now + s->cfg->compact_hash_check_time / 1000000;
         c->compaction_due = 0;
         check(c, CHECK_COMPACTION, rev);
-    } else if (period > 0 && s->now >= c->next_periodic) {
-        c->next_periodic = s->now + period;
+    } else if (period > 0 && s->now >= c->last_periodic + period) {
+        c->last_periodic = s->now;
         check(c, CHECK_PERIODIC, 0);
     }
-    return period > 0 ? c->next_periodic : MSEC_NEVER;
+    return period > 0 ? c->last_periodic + period : MSEC_NEVER;
 }
 
 void corruption_free(struct corruption *c)
