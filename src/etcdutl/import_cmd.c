@@ -74,6 +74,9 @@ static void say_imported(const struct import_options *o, const struct import_rep
              r->auth ? "enabled" : "disabled", r->last - r->applied);
     if (r->v2_writes != 0)
         buf_addf(&b, "%zu writes of the v2 API were left behind\n", r->v2_writes);
+    if (r->auth)
+        buf_add_str(&b, "this release of etcd does not start where auth is enabled: go back, disable "
+                        "it with 'etcdctl auth disable', and import again\n");
     add_cluster(&b, r);
     add_kept(&b, r);
     fwrite(b.p, 1, b.n, stdout);

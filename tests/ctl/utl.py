@@ -433,7 +433,7 @@ def import_keeps_auth_and_alarms():
         etcdctl("auth", "enable", endpoint=member.endpoint)
         member.stop()
         out, _ = run("import", "--from", member.data_dir, "--data-dir", place / "new")
-        equal("1 leases, 1 alarms, auth is enabled" in out, True, out)
+        equal("1 leases, 1 alarms, auth is enabled" in out and "auth disable" in out, True, out)
         rows = subprocess.run(
             ["sqlite3", "-readonly", place / "new/member/kv.db",
              "select hex(value) from bucket where bucket = 'auth' "
