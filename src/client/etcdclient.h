@@ -272,7 +272,8 @@ void etcd_mutex_free(struct etcd_mutex *m);
 
 struct etcd_election;
 struct etcd_election *etcd_election_new(struct etcd_session *s, const char *name);
-/* Wait until this session leads; then its key holds `value`. */
+/* Wait until this session leads; then its key holds `value`. Fails when the session's lease runs
+ * out. */
 bool etcd_election_campaign(struct etcd_election *e, ProtobufCBinaryData value,
                             struct etcd_error *ret_error);
 bool etcd_election_proclaim(struct etcd_election *e, ProtobufCBinaryData value,
