@@ -15,6 +15,7 @@
 
 enum {
     REOPEN_MS = 500,       /* after a stream on which nothing was heard */
+    REOPEN_HEARD_MS = 25,  /* after another */
     ANSWER_MIN_MS = 500,   /* an answer may always take so long */
     FIRST_EXTRA_MS = 1000, /* the first one: as long as a connection, and this */
 };
@@ -164,7 +165,7 @@ static void on_done(void *arg, const struct etcd_error *e)
     ks->error = *e;
     client_debug(ks->client, "lease keep-alive: %s",
                  e->code == ETCD_OK ? "the server ended it" : e->text);
-    give_up_stream(ks, ks->stream->heard ? 0 : REOPEN_MS);
+    give_up_stream(ks, ks->stream->heard ? REOPEN_HEARD_MS : REOPEN_MS);
     if (!error_is_final(&ks->error))
         return;
     struct list failed;

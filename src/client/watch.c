@@ -47,7 +47,7 @@ struct etcd_watcher {
     struct etcd_stream *stream;
     struct loop_timer reopen;
     bool pausing;      /* `reopen` is set */
-    msec pause;        /* the last one; 0 once something was heard */
+    msec pause;        /* the last one; 0 once more was heard than that a watch is there */
     struct list queue; /* QUEUED, and first the one that is ASKED */
     struct list active;
     struct hashmap by_id; /* ACTIVE */
@@ -349,7 +349,8 @@ static void on_data(void *arg, struct slice msg)
     wr->busy++;
     Etcdserverpb__WatchResponse *r = unpack(wr, msg);
     if (r != NULL) {
-        wr->pause = 0;
+        if (!r->created)
+            wr->pause = 0;
         on_response(wr, r, msg);
     } else {
         stream_lost(wr);

@@ -451,6 +451,34 @@ static void a_server_of_garbage_is_asked_less_and_less(void **state)
     etcd_watcher_free(w);
 }
 
+static void on_request_create_and_end(struct fake *f, struct grpc_call *c, struct slice msg)
+{
+    on_watch_request(f, c, msg);
+    grpc_finish(c, GRPC_UNAVAILABLE, "no more");
+}
+
+static void a_server_that_ends_each_stream_is_asked_less_and_less(void **state)
+{
+    struct heard a;
+    struct etcd_watcher *w = etcd_watcher_new(client);
+    fakes[0].message = on_request_create_and_end;
+    watch(&a, w, 1);
+    pass_time(500);
+    assert_int_equal(a.created, 1);
+    assert_in_range(server.creates, 2, 15);
+    etcd_watcher_free(w);
+}
+
+static void on_renewal_of_another(struct fake *f, struct grpc_call *c, struct slice msg)
+{
+    Etcdserverpb__LeaseKeepAliveResponse r = ETCDSERVERPB__LEASE_KEEP_ALIVE_RESPONSE__INIT;
+    server.renewals++;
+    r.id = 99;
+    r.ttl = 60;
+    fake_send(c, &r.base);
+    grpc_finish(c, GRPC_OK, "");
+}
+
 /* The request is forgotten at once, with what its maker's own protocol knew beyond ours. */
 static void a_request_may_be_freed(void **state)
 {
@@ -594,6 +622,15 @@ static void a_late_answer_gives_no_more_time(void **state)
     etcd_timer_free(t);
 }
 
+static void renewals_are_not_asked_for_in_haste(void **state)
+{
+    keep();
+    fakes[0].message = on_renewal_of_another;
+    pass_time(500);
+    assert_in_range(server.renewals, 2, 30);
+    etcd_keepalive_stop(lease.k);
+}
+
 /* The error of a stream that was lost long ago is not why. */
 static void an_old_error_is_forgotten(void **state)
 {
@@ -623,6 +660,8 @@ int main(void)
         TEST(a_request_may_be_freed),           TEST(a_revision_at_the_end_of_all_is_no_trouble),
         TEST(a_server_of_garbage_is_asked_less_and_less),
         TEST(a_late_answer_gives_no_more_time),
+        TEST(a_server_that_ends_each_stream_is_asked_less_and_less),
+        TEST(renewals_are_not_asked_for_in_haste),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
