@@ -4,8 +4,8 @@
  * are whole:
  *   DIR/member          -> DIR/member.upstream-DATE
  *   WALDIR/x.wal        -> WALDIR/upstream-DATE/x.wal   (a WAL directory may be a mount point)
- * In between no etcd starts: ours will not have a log of upstream's, and upstream's has no database.
- * SPDX-License-Identifier: Apache-2.0 */
+ * In between no etcd starts: ours will not have a log of upstream's, and upstream's has no
+ * database. SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
 
 #include "etcdutl/import.h"
@@ -96,8 +96,7 @@ static enum err check_v2(struct import *im)
     return why_set(im->why, ERR_FOREIGN_DATA,
                    "'%s' holds keys, users or roles of the v2 API (%s), which this etcd does not "
                    "keep. Copy what is still needed to v3 first; with --drop-v2 they stay behind",
-                   im->o->from,
-                   has_user_keys ? "in its snapshot" : "in its log");
+                   im->o->from, has_user_keys ? "in its snapshot" : "in its log");
 }
 
 /* ---- the key database ----------------------------------------------------------------------- */
@@ -129,9 +128,8 @@ static enum err check_members(struct import *im, const struct cluster *c)
                        "the cluster of '%s' is at version %s, and this program serves up to %s",
                        im->o->from, version, ETCD_CLUSTER_VERSION);
     if (cluster_is_removed(c, im->report->member_id))
-        return why_set(im->why, ERR_REMOVED,
-                       "'%s': %s; it cannot come back with these data", im->o->from,
-                       err_text(ERR_REMOVED));
+        return why_set(im->why, ERR_REMOVED, "'%s': %s; it cannot come back with these data",
+                       im->o->from, err_text(ERR_REMOVED));
     return ERR_OK;
 }
 
@@ -363,16 +361,16 @@ static bool has_wal_dir(const struct import_options *o)
 
 /* ---- the rest of one that was interrupted --------------------------------------------------- */
 
-static bool is_ours(const struct import_options *o)
+static bool has_file(const struct import_options *o, const char *name)
 {
-    char *kv = xasprintf("%s/member/kv.db", o->from);
-    bool is = access(kv, F_OK) == 0;
-    free(kv);
-    return is;
+    char *path = xasprintf("%s/%s", o->from, name);
+    bool has = access(path, F_OK) == 0;
+    free(path);
+    return has;
 }
 
-/* When the newest of what is put aside was; `ret` stays if nothing is. */
-static void find_date(const struct import_options *o, char ret[DATE_MAX])
+/* When the newest of what is put aside was; false, and `ret` stays, if nothing is. */
+static bool find_date(const struct import_options *o, char ret[DATE_MAX])
 {
     size_t n = strlen(PUT_ASIDE);
     DIR *dir = opendir(o->from);
@@ -388,6 +386,19 @@ static void find_date(const struct import_options *o, char ret[DATE_MAX])
     }
     if (dir != NULL)
         closedir(dir);
+    return is_found;
+}
+
+/* Where the file system cannot swap, there is a moment without a member. */
+static enum err check_member(const struct import *im)
+{
+    char date[DATE_MAX];
+    if (has_file(im->o, "member") || !find_date(im->o, date))
+        return ERR_OK;
+    return why_set(im->why, ERR_NOT_FOUND,
+                   "an import was interrupted: rename '%s/" PUT_ASIDE "%s' to '%s/member', and "
+                   "import again; start no etcd before",
+                   im->o->from, date, im->o->from);
 }
 
 /* The member is ours, and upstream's log is still where ours goes. */
@@ -396,12 +407,12 @@ static enum err resume(struct import *im)
     const struct import_options *o = im->o;
     struct import_report *r = im->report;
     if (!has_wal_dir(o) || !wal_is_there(o->wal_dir))
-        return why_set(im->why, ERR_EXISTS,
-                       "'%s' holds data of this etcd: it was imported already", o->from);
+        return why_set(im->why, ERR_EXISTS, "'%s' holds data of this etcd: it was imported already",
+                       o->from);
     AUTO(wal) struct wal *w = NULL;
     char date[DATE_MAX];
     snprintf(date, sizeof date, "%s", o->date);
-    find_date(o, date);
+    (void)find_date(o, date);
     enum err e = wal_open(o->wal_dir, &w, im->why);
     if (e != ERR_OK)
         return e;
@@ -494,7 +505,9 @@ enum err import_run(const struct import_options *o, struct import_report *ret, s
 {
     struct import im = {.o = o, .report = ret, .why = why};
     *ret = (struct import_report){.notes = BUF_INIT};
-    enum err e = is_in_place(o) && is_ours(o) ? resume(&im) : run(&im);
+    enum err e = check_member(&im);
+    if (e == ERR_OK)
+        e = is_in_place(o) && has_file(o, "member/kv.db") ? resume(&im) : run(&im);
     upstream_dir_close(im.d);
     return e;
 }

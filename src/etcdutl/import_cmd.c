@@ -52,7 +52,8 @@ static void say_resumed(const struct import_options *o, const struct import_repo
 {
     AUTO(buf) struct buf b = BUF_INIT;
     buf_addf(&b,
-             "an import of member %" PRIx64 " of cluster %" PRIx64 " into %s was interrupted before "
+             "an import of member %" PRIx64 " of cluster %" PRIx64
+             " into %s was interrupted before "
              "its last step, which is done now\n",
              r->member_id, r->cluster_id, o->from);
     add_kept(&b, r);
@@ -75,8 +76,9 @@ static void say_imported(const struct import_options *o, const struct import_rep
     if (r->v2_writes != 0)
         buf_addf(&b, "%zu writes of the v2 API were left behind\n", r->v2_writes);
     if (r->auth)
-        buf_add_str(&b, "this release of etcd does not start where auth is enabled: go back, disable "
-                        "it with 'etcdctl auth disable', and import again\n");
+        buf_add_str(&b,
+                    "this release of etcd does not start where auth is enabled: go back, disable "
+                    "it with 'etcdctl auth disable', and import again\n");
     add_cluster(&b, r);
     add_kept(&b, r);
     fwrite(b.p, 1, b.n, stdout);

@@ -64,8 +64,7 @@ static void add_entry(void *arg, const struct raft_entry *e)
 static enum err read_applied(struct member_dir *m, struct why *why)
 {
     struct slice v;
-    enum err e =
-        kvdb_reader_bucket_get(m->reader, BUCKET_META, slice_str("consistent_index"), &v);
+    enum err e = kvdb_reader_bucket_get(m->reader, BUCKET_META, slice_str("consistent_index"), &v);
     if (e == ERR_NOT_FOUND)
         return ERR_OK;
     if (e != ERR_OK || v.n != 8)

@@ -61,7 +61,8 @@ static void add_urls(struct buf *b, const struct urls *u)
 
 static void add_start(struct buf *b, const struct member *self, const char *to)
 {
-    buf_addf(b, "\n%s holds a cluster of one: member %s (%" PRIx64 ").\n"
+    buf_addf(b,
+             "\n%s holds a cluster of one: member %s (%" PRIx64 ").\n"
              "Start it on the host of %s, with its old flags and this data directory:\n"
              "    etcd --name %s --data-dir %s --initial-advertise-peer-urls ",
              to, self->name, self->id, self->name, self->name, to);

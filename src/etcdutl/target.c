@@ -81,8 +81,7 @@ static enum err lock_dir(const char *path, int *ret_fd, struct why *why)
 }
 
 /* Is the place free, or still upstream's? Another run may have ended meanwhile. */
-static enum err check_place(const struct target *t, const struct target_options *o,
-                            struct why *why)
+static enum err check_place(const struct target *t, const struct target_options *o, struct why *why)
 {
     if (!o->beside_member)
         return dir_is_empty(t->data_dir, TARGET_UNFINISHED)
@@ -110,8 +109,8 @@ static enum err make_wal_dir(struct target *t, const struct target_options *o, s
     }
     t->wal_dir = path_without_slash(o->wal_dir);
     char *log = xasprintf("%s/log.db", t->wal_dir);
-    bool is_taken = exists(log) ||
-                    (!o->beside_member && !dir_is_empty(t->wal_dir, TARGET_UNFINISHED));
+    bool is_taken =
+        exists(log) || (!o->beside_member && !dir_is_empty(t->wal_dir, TARGET_UNFINISHED));
     free(log);
     if (is_taken)
         return why_set(why, ERR_EXISTS, "wal-dir \"%s\" exists", o->wal_dir);
@@ -316,8 +315,8 @@ static enum err check_identity(const char *log_path, uint64_t cluster_id, member
     return e;
 }
 
-enum err target_resume(const char *data_dir, const char *wal_dir, uint64_t cluster_id,
-                       member_id id, struct why *why)
+enum err target_resume(const char *data_dir, const char *wal_dir, uint64_t cluster_id, member_id id,
+                       struct why *why)
 {
     int lock_fd;
     char *path = xasprintf("%s/" TARGET_UNFINISHED "/log.db", wal_dir);

@@ -28,13 +28,14 @@ struct target_options {
     const char *vfs;        /* of SQLite, for tests */
 };
 
-/* Make the directories. Fail with ERR_LOCKED while another one is made there, and with ERR_EXISTS if the data directory is not empty (but for what an
- * earlier try left, which is removed) or if the WAL directory is there. */
+/* Make the directories. Fail with ERR_LOCKED while another one is made there, and with ERR_EXISTS
+ * if the data directory is not empty (but for what an earlier try left, which is removed) or if the
+ * WAL directory is there. */
 MUST_USE enum err target_begin(const struct target_options *o, struct target **ret,
                                struct why *why);
 
-/* End the run that was interrupted when DIR/member was ours already: move log.db to its place. It must
- * be the log of this member. ERR_NOT_FOUND, ERR_INVALID, ERR_LOCKED. */
+/* End the run that was interrupted when DIR/member was ours already: move log.db to its place. It
+ * must be the log of this member. ERR_NOT_FOUND, ERR_INVALID, ERR_LOCKED. */
 MUST_USE enum err target_resume(const char *data_dir, const char *wal_dir, uint64_t cluster_id,
                                 member_id id, struct why *why);
 

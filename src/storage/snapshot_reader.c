@@ -25,7 +25,7 @@ enum {
     PAGE_SIZE_MAX = 65536,
     DEPTH_MAX = 32,
     DIGEST_ALIGN = 512, /* a file with a digest is that much longer than a multiple of this */
-    MEMORY_STEP = 16 * 1024 * 1024, /* of the file in memory at a time, about */
+    MEMORY_STEP = 16 * 1024 * 1024,   /* of the file in memory at a time, about */
     MAIN_BITS = 62 - KV_POS_SUB_BITS, /* of a main revision, so that its pos does not overflow */
 };
 
@@ -155,8 +155,8 @@ void snapshot_reader_close(struct snapshot_reader *r)
     free(r);
 }
 
-/* Give the memory back that what was read of the file takes. It comes again when it is looked at: what
- * is lent stays valid. */
+/* Give the memory back that what was read of the file takes. It comes again when it is looked at:
+ * what is lent stays valid. */
 static void let_go(const struct snapshot_reader *r)
 {
     (void)madvise((void *)(uintptr_t)r->map, (size_t)r->file_size, MADV_DONTNEED);

@@ -69,8 +69,10 @@ static void add_own_tree(const struct backup *b, struct buf *out)
     member_id_hex(b->self->id, hex);
     member_add_raft_attributes(b->self, &raft);
     member_add_attributes(b->self->name, NULL, 0, &attributes);
-    buf_addf(out, "{\"Path\":\"/0/members\",\"Children\":{\"%s\":{\"Path\":\"/0/members/%s\","
-             "\"Children\":{", hex, hex);
+    buf_addf(out,
+             "{\"Path\":\"/0/members\",\"Children\":{\"%s\":{\"Path\":\"/0/members/%s\","
+             "\"Children\":{",
+             hex, hex);
     add_leaf(out, hex, "attributes", &attributes);
     buf_add_str(out, ",");
     add_leaf(out, hex, "raftAttributes", &raft);
@@ -106,8 +108,8 @@ static enum err translate_tree(struct backup *b, struct buf *ret)
 
 static enum err write_snap(struct backup *b, struct raft_snapshot_meta *ret_meta)
 {
-    *ret_meta = (struct raft_snapshot_meta){.index = b->d->snap.meta.index,
-                                            .term = b->d->snap.meta.term};
+    *ret_meta =
+        (struct raft_snapshot_meta){.index = b->d->snap.meta.index, .term = b->d->snap.meta.term};
     if (ret_meta->index == 0)
         return ERR_OK;
     raft_ids_add(&ret_meta->conf_state.voters, b->self->id);

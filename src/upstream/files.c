@@ -67,8 +67,8 @@ enum err file_create(const char *path, struct slice bytes, struct why *why)
     return e;
 }
 
-/* A directory that was just made lasts when the one above it is synced. One that we may pass through
- * and not read cannot be synced by us. */
+/* A directory that was just made lasts when the one above it is synced. One that we may pass
+ * through and not read cannot be synced by us. */
 static enum err sync_above(const char *path, struct why *why)
 {
     char *above = xasprintf("%s/..", path);

@@ -27,7 +27,8 @@ MUST_USE enum err path_sync(const char *path, struct why *why);
 /* Return the path without slashes at its end, owned. */
 char *path_without_slash(const char *path);
 
-/* If `path` is `dir` or below it, however the two are spelled, return what follows `dir` in it ("" or
+/* If `path` is `dir` or below it, however the two are spelled, return what follows `dir` in it (""
+ * or
  * "/..."), owned; NULL if it is elsewhere. */
 char *path_inside(const char *path, const char *dir);
 

@@ -100,8 +100,7 @@ static enum err files_find(struct wal *w, struct why *why)
         return why_set(why, ERR_NOT_FOUND, "'%s' has no files of a log (*.wal)", w->dir);
     qsort(w->files, w->n_files, sizeof *w->files, file_cmp);
     for (size_t i = 1; i < w->n_files; i++)
-        if (w->files[i].seq != w->files[i - 1].seq + 1 ||
-            w->files[i].index < w->files[i - 1].index)
+        if (w->files[i].seq != w->files[i - 1].seq + 1 || w->files[i].index < w->files[i - 1].index)
             return why_set(why, ERR_DAMAGED, "'%s': files of the log are missing before %s", w->dir,
                            w->files[i].name);
     return ERR_OK;
@@ -394,12 +393,13 @@ static enum err load_entry(struct loading *l, const struct wal_entry *entry, str
     uint64_t at = entry->index - l->start.index - 1;
     raft_term before = at != 0 && at <= w->n_entries ? w->entries[at - 1].term : l->start.term;
     if (at > w->n_entries)
-        return why_set(why, ERR_DAMAGED, "'%s' is damaged: entries %" PRIu64 " to %" PRIu64
-                       " are missing", w->dir, l->start.index + w->n_entries + 1, entry->index - 1);
+        return why_set(why, ERR_DAMAGED,
+                       "'%s' is damaged: entries %" PRIu64 " to %" PRIu64 " are missing", w->dir,
+                       l->start.index + w->n_entries + 1, entry->index - 1);
     if (entry->term == 0 || entry->term < before)
         return why_set(why, ERR_DAMAGED,
-                       "'%s' is damaged: the terms of entries go down at %" PRIu64,
-                       w->dir, entry->index);
+                       "'%s' is damaged: the terms of entries go down at %" PRIu64, w->dir,
+                       entry->index);
     if (at == w->cap_entries) {
         w->cap_entries = w->cap_entries ? w->cap_entries * 2 : 1024;
         w->entries = xrealloc(w->entries, w->cap_entries * sizeof *w->entries);
@@ -444,7 +444,8 @@ enum err wal_load(struct wal *w, struct wal_snapshot start, struct why *why)
     if (w->files[first].index > start.index)
         return why_set(why, ERR_DAMAGED,
                        "'%s' begins at entry %" PRIu64 ", and there is no snapshot that reaches so "
-                       "far", w->dir, w->files[first].index);
+                       "far",
+                       w->dir, w->files[first].index);
     struct walk k = {.w = w, .file = first, .visit = load_record, .arg = &l, .why = why};
     enum err e = walk_run(&k);
     if (e == ERR_OK && !l.is_mentioned)

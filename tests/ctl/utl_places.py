@@ -91,6 +91,20 @@ def import_resumes():
         sound(member, place / "data", wal)
 
 
+def import_tells_of_a_missing_member():
+    """As after a crash where the file system cannot swap two names."""
+    with Place() as place:
+        member = stopped(place)
+        data = place / "data"
+        (data / "member").rename(data / "member.upstream-20260101-000000")
+        (data / "member.unfinished").mkdir()
+        said = refused("import", "--from", data, word="rename '")
+        (data / "member.upstream-20260101-000000").rename(data / "member")
+        equal(f"'{data}/member.upstream-20260101-000000' to '{data}/member'" in said, True, said)
+        run("import", "--from", data)
+        sound(member, data)
+
+
 def import_does_not_take_the_log_of_another():
     with Place() as place:
         (place / "other").mkdir()
@@ -267,12 +281,13 @@ def every_command_takes_a_wal_dir():
         sound(member, place / "new", place / "new-wal")
 
 
-TESTS = [wal_dir_is_spelled_otherwise, restore_into_wal_dir_below_member, import_resumes,
-         import_does_not_take_the_log_of_another, killed_at_any_time, one_at_a_time, one_import_at_a_time,
-         root_leaves_what_the_owner_can_open,
-         who_cannot_write_is_told_what_to_do,
-         backup_that_fails_leaves_nothing, large_files_take_little_memory,
-         every_command_takes_a_wal_dir]
+TESTS = [
+    wal_dir_is_spelled_otherwise, restore_into_wal_dir_below_member, import_resumes,
+    import_tells_of_a_missing_member, import_does_not_take_the_log_of_another, killed_at_any_time,
+    one_at_a_time, one_import_at_a_time, root_leaves_what_the_owner_can_open,
+    who_cannot_write_is_told_what_to_do, backup_that_fails_leaves_nothing,
+    large_files_take_little_memory, every_command_takes_a_wal_dir,
+]
 
 
 def main():
