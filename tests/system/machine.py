@@ -109,13 +109,18 @@ class Machine:
         (self.root / "etc/machine-id").write_text("")
         self.log = open(folder / f"{name}.log", "wb")
         self.process = subprocess.Popen(
-            ["systemd-nspawn", "-q", "-D", str(self.root), f"--machine=etcd-{name}-{os.getpid()}",
+            ["setpriv", "--pdeathsig", "KILL", "systemd-nspawn", "-q", "-D", str(self.root), f"--machine=etcd-{name}-{os.getpid()}",
              "--register=no", "--keep-unit", "--private-network", "-b",
              *[f"--bind-ro={a}:{b}" for a, b in binds]],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        self.pid = self._wait_for(self._leader, 20, "the first process of the machine")
-        self._wait_for(lambda: self.run("systemctl is-system-running", check=False).strip() in
-                       ("running", "degraded"), 60, "the machine to boot")
+        try:
+            self.pid = self._wait_for(self._leader, 20, "the first process of the machine")
+            self._wait_for(lambda: self.run("systemctl is-system-running", check=False).strip() in
+                           ("running", "degraded"), 60, "the machine to boot")
+        except BaseException:
+            self.process.kill()
+            self.process.wait(20)
+            raise
         self.run("ip link set lo up")
 
     def _leader(self):
