@@ -12,5 +12,6 @@ src_base_libbase_a_SOURCES = \
 	src/base/messages.h \
 	src/base/random.h \
 	src/base/sort.c src/base/sort.h \
+	src/base/stdio.c src/base/stdio.h \
 	src/base/types.h src/base/varint.h \
 	src/base/why.c src/base/why.h

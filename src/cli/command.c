@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <stdio.h>
 
+#include "base/stdio.h"
 #include "cli/completion.h"
 #include "cli/manual.h"
 #include "cli/quote.h"
@@ -232,6 +233,7 @@ static int run(struct cli_program *p, int argc, char **argv)
 
 int cli_main(struct cli_program *p, int argc, char **argv)
 {
+    stdio_open();
     cli_tie(p);
     p->argc = argc;
     p->argv = argv;
@@ -241,7 +243,5 @@ int cli_main(struct cli_program *p, int argc, char **argv)
         copy[i] = argv[i + 1];
     int code = run(p, count, copy);
     free(copy);
-    if ((fflush(stdout) != 0 || ferror(stdout)) && code == CLI_OK)
-        code = CLI_IO;
-    return code;
+    return stdio_flush() || code != CLI_OK ? code : CLI_IO;
 }

@@ -126,7 +126,8 @@ struct cli_program {
 };
 
 /* Find the command, parse its flags and run it. Return the exit code of the process. Standard
- * output is flushed; if that fails (a full disk) the code is CLI_IO unless it was worse. */
+ * output is flushed; if that fails (a full disk) stderr says so and the code is CLI_IO unless it was
+ * worse. */
 int cli_main(struct cli_program *p, int argc, char **argv);
 
 /* Set parents and program of every command; cli_main() does it by itself. */

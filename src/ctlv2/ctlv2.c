@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "base/stdio.h"
 #include "config.h"
 #include "ctlv2/help.h"
 
@@ -164,6 +165,7 @@ int ctlv2_main(int argc, char **argv)
     AUTO(buf) struct buf problem = BUF_INIT, forms = BUF_INIT;
     struct args globals;
     int status;
+    stdio_open();
     program.option_n = v2_global_n;
     bool ok = args_parse(&globals, v2_globals, v2_global_n, argc - 1, argv + 1, false, &problem);
     if (!args_check_forms(&globals, &forms)) {
@@ -178,7 +180,5 @@ int ctlv2_main(int argc, char **argv)
         status = run_program(&program, &globals);
     }
     args_fini(&globals);
-    if (fflush(stdout) != 0 && status == 0)
-        status = EXIT_BAD_ARGS;
-    return status;
+    return stdio_flush() || status != 0 ? status : EXIT_BAD_ARGS;
 }

@@ -21,6 +21,7 @@
 #include "api/api.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/stdio.h"
 #include "config/config.h"
 #include "etcd/default_host.h"
 #include "etcd/explain.h"
@@ -352,6 +353,7 @@ static int run(const struct config_input *in, struct config *cfg, const struct c
 int main(int argc, char **argv)
 {
     block_hangup();
+    stdio_open();
     /* Small free blocks are merged at once: merged by the million later, they stall a put for tens of
      * milliseconds. */
     mallopt(M_MXFAST, 0);

@@ -147,6 +147,29 @@ def additions_give_way(binary):
         equal(s.ok("hi none"), "")
 
 
+def closed_files_are_no_sockets(binary):
+    """With stdout closed the next file has its number: what is printed must not go into it."""
+    with Store(binary) as s:
+        s.ok("put k v")
+        saved = os.path.join(s.server.base, "saved.db")
+        for line, closed in (("get k", ">&-"), ("member list", ">&- 2>&- <&-"),
+                             (f"snapshot save {saved}", ">&- 2>&- <&-")):
+            done = subprocess.run(f"exec {OURS} {line} {closed}", shell=True, check=False,
+                                  timeout=ctl.LIMIT_S, env=ctl.environment(s.server.endpoint))
+            equal(done.returncode, 0, f"{line} {closed}")
+        equal(os.path.getsize(saved) % 512, 32)
+
+
+def full_disk_is_told(binary):
+    with Store(binary) as s:
+        s.ok("put k v")
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([OURS, "get", "k"], stdout=full, stderr=subprocess.PIPE, check=False,
+                                  timeout=ctl.LIMIT_S, env=ctl.environment(s.server.endpoint))
+        equal((done.returncode, done.stderr),
+              (6, b"Error: standard output: No space left on device\n"))
+
+
 COMPLETE = r"""
 source <("$1" completion bash) || exit
 shift
@@ -173,7 +196,7 @@ def bash_completes(_):
 
 TESTS = (folders_are_listed, many_keys_take_pages, keys_are_a_tree, names_are_searched,
          revisions_are_told, what_was_deleted_comes_back, json_may_hold_text, additions_give_way,
-         bash_completes)
+         closed_files_are_no_sockets, full_disk_is_told, bash_completes)
 
 
 def main():
