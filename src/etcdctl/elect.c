@@ -87,10 +87,10 @@ static int campaign(struct session *s, const char *name, char *proposal)
     interrupt_client(s->client);
     int code = etcd_election_campaign(election, value, &e) ? lead(s, lease, election)
                                                            : session_fail(CLI_ERROR, &e);
-    interrupt_process();
     etcd_client_resume(s->client);
     etcd_election_free(election);
     etcd_session_free(lease, true);
+    interrupt_nothing(); /* it ends anyway */
     return code;
 }
 

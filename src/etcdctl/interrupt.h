@@ -5,7 +5,8 @@
 
 #include "client/etcdclient.h"
 
-/* From now on these signals interrupt `c` instead of ending the process. */
+/* From now on these signals interrupt `c` instead of ending the process. What follows within a second
+ * is the same signal. */
 void interrupt_client(struct etcd_client *c);
 /* From now on they do nothing here; a program that is started gets them as ever. */
 void interrupt_nothing(void);

@@ -164,10 +164,10 @@ static int run(struct cli_command *cmd, int argc, char **argv)
         code = session_fail(CLI_ERROR, &e);
     else
         code = argc > 1 ? run_command(&s, m, argv + 1) : hold(&s, lease, m);
-    interrupt_process();
     etcd_client_resume(s.client);
     etcd_mutex_free(m);
     etcd_session_free(lease, true);
+    interrupt_nothing(); /* it ends anyway */
     return code;
 }
 

@@ -14,6 +14,7 @@
 
 #include "cli/command.h"
 #include "cli/quote.h"
+#include "etcdctl/os_error.h"
 
 enum {
     OWN_VARIABLES = 4,
@@ -89,9 +90,11 @@ int watch_exec(char *const *argv, int64_t revision, const Mvccpb__Event *event)
     free(env);
     if (e != 0) {
         AUTO(buf) struct buf why = BUF_INIT;
+        char *reason = os_error(e);
         bool searched = e == ENOENT && !strchr(argv[0], '/');
         buf_addf(&why, searched ? "exec: \"%s\": %s" : "fork/exec %s: %s", argv[0],
-                 searched ? "executable file not found in $PATH" : strerror(e));
+                 searched ? "executable file not found in $PATH" : reason);
+        free(reason);
         return fail(argv, buf_cstr(&why));
     }
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)

@@ -64,6 +64,20 @@ def lock_of_a_command_goes_with_it(binary):
         equal(run(OURS, ["lease", "list"], server.endpoint).out, b"found 0 leases\n")
 
 
+def signal_that_comes_twice_is_one(binary):
+    """As from timeout(1), which sends it to the process and to its group: all is given back in peace."""
+    with harness.Server(binary) as server:
+        for line in (["lock", "twice"], ["elect", "twice", "me"]):
+            with subprocess.Popen([OURS, *line], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  env=ctl.environment(server.endpoint)) as p:
+                p.stdout.readline()
+                p.stdout.readline()
+                for _ in range(200):
+                    p.send_signal(signal.SIGTERM)
+                equal((p.wait(ctl.LIMIT_S), p.stderr.read()), (0, b""), line[0])
+            equal(run(OURS, ["get", "twice", "--prefix"], server.endpoint).out, b"")
+
+
 def lock_ends_with_its_session(binary):
     with harness.Server(binary) as server, Terminal(["lock", "l", "--ttl=2"], server.endpoint) as t:
         t.expect("\r\n\r\n")
@@ -150,6 +164,15 @@ def watches(binary):
                 equal(str(ours), str(theirs), args)
         equal(str(run(OURS, ["watch", "-i", "w"], server.endpoint)), str(Result(
             3, b"", b"Error: error reading watch request line: EOF\n")))  # 3.4 says "Error reading"
+
+
+def watch_says_why_nothing_runs(binary):
+    with harness.Server(binary) as server:
+        run(OURS, ["put", "k", "v"], server.endpoint)
+        for program, why in (("/no/such", b"fork/exec /no/such: no such file or directory"),
+                             ("nosuch", b'exec: "nosuch": executable file not found in $PATH')):
+            got = run(OURS, ["watch", "k", "--rev=1", "--", program], server.endpoint)
+            equal((got.status, got.err), (1, b'command ["%s"] error (%s)\n' % (program.encode(), why)))
 
 
 def watch_is_interrupted(binary):
@@ -523,8 +546,9 @@ def three_members(binary):
               is not None, True, str(got))
 
 
-TESTS = (lock_waits_for_its_turn, lock_of_a_command_goes_with_it, lock_ends_with_its_session,
-         election_is_won_and_seen, watches, watch_is_interrupted, txn_at_a_terminal,
+TESTS = (lock_waits_for_its_turn, lock_of_a_command_goes_with_it,
+         signal_that_comes_twice_is_one, lock_ends_with_its_session,
+         election_is_won_and_seen, watches, watch_says_why_nothing_runs, watch_is_interrupted, txn_at_a_terminal,
          watch_at_a_terminal, passwords_are_asked, snapshots, snapshot_that_does_not_come, mirrors,
          checks, secured, found_by_dns, downgrades, three_members)
 
