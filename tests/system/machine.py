@@ -2,7 +2,7 @@
 """A Debian 12 with systemd in a folder, booted by systemd-nspawn without a network, and the packages that go into it.
 
 The base is made once by debootstrap, with the packages that the tests need in apt's cache, and kept in
-$ETCD_TEST_CACHE (/var/cache/etcd-tests, about 350 MB); each machine is a copy. Packages are made of build/release, or of
+$TEST_CACHE (/var/cache/etcd-tests, about 350 MB); each machine is a copy. Packages are made of build/release, or of
 the build that $BUILT names, without compiling anything anew.
 """
 import glob
@@ -18,7 +18,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "wire"))
 import harness  # noqa: E402
 
-CACHE = pathlib.Path(os.environ.get("ETCD_TEST_CACHE", "/var/cache/etcd-tests"))
+CACHE = pathlib.Path(os.environ.get("TEST_CACHE", "/var/cache/etcd-tests"))
 MIRROR = "http://deb.debian.org/debian"
 INCLUDED = "systemd,systemd-sysv,dbus,curl,iproute2,procps"
 OTHERS = ["etcd-server", "etcd-client", "logrotate"]  # Debian's own, for the upgrade
