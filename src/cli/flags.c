@@ -43,15 +43,15 @@ static bool field_take(const char *start, const char **p, struct buf *word, stru
         *p = s;
         return true;
     }
-    for (s++;; s++) {
-        if (*s == '"' && *++s != '"')
-            break;
-        if (*s == '\0')
+    bool closed = false;
+    for (s++; *s; s++) {
+        closed = *s == '"' && *++s != '"';
+        if (closed)
             break;
         buf_add_byte(word, (uint8_t)*s);
     }
-    if ((*s != ',' && *s != '\0') || s[-1] != '"' || s == *p + 1)
-        return list_problem(problem, start, s - (*s && s > *p), "extraneous or missing \" in quoted-field");
+    if (!closed || (*s != ',' && *s != '\0'))
+        return list_problem(problem, start, s - closed, "extraneous or missing \" in quoted-field");
     *p = s;
     return true;
 }

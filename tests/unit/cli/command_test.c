@@ -175,6 +175,10 @@ static void says_what_it_does_not_know(void **state)
                                  "parse error on line 1, column 2: bare \" in non-quoted-field"},
         {"tool get --tags \"ab\"c", "Error: invalid argument \"\\\"ab\\\"c\" for \"--tags\" flag: parse "
                                     "error on line 1, column 4: extraneous or missing \" in quoted-field"},
+        {"tool get --tags \"", "Error: invalid argument \"\\\"\" for \"--tags\" flag: parse "
+                              "error on line 1, column 2: extraneous or missing \" in quoted-field"},
+        {"tool get --tags \"a\"\"", "Error: invalid argument \"\\\"a\\\"\\\"\" for \"--tags\" flag: parse "
+                                   "error on line 1, column 5: extraneous or missing \" in quoted-field"},
         {"tool lease grant", "Error: accepts 1 arg(s), received 0"},
         {"tool lease list x", "Error: unknown command \"x\" for \"tool lease list\""},
     };
