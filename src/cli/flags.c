@@ -140,7 +140,7 @@ bool flag_store(struct cli_flag *f, const char *text, struct buf *problem)
     case CLI_STRINGS:
         return list_store(f, text, problem);
     }
-    invariant(!"a type without a reader");
+    invariant(false); /* every type has a reader */
     return false;
 }
 

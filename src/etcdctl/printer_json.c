@@ -57,7 +57,7 @@ static void add_value(const struct walk *w, const char *key, const ProtobufCFiel
         add_message(w, key, *(const ProtobufCMessage *const *)at);
         break;
     default:
-        invariant(!"a type that etcd's messages do not have");
+        invariant(false); /* etcd's messages have no other types */
     }
 }
 
