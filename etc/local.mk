@@ -1,14 +1,18 @@
-# The commented template, where no configuration is yet: `make install` never overwrites one.
+# The commented templates, where no configuration is yet: `make install` never overwrites one.
 etcdconfdir = $(sysconfdir)/etcd
 install-data-local: install-etcd-conf
 install-etcd-conf:
 	$(MKDIR_P) $(DESTDIR)$(etcdconfdir)
-	test -e $(DESTDIR)$(etcdconfdir)/etcd.conf || \
-		$(INSTALL_DATA) $(srcdir)/etc/etcd.conf $(DESTDIR)$(etcdconfdir)/etcd.conf
+	for name in etcd.conf etcdctl.conf; do \
+		test -e $(DESTDIR)$(etcdconfdir)/$$name || \
+		$(INSTALL_DATA) $(srcdir)/etc/$$name $(DESTDIR)$(etcdconfdir)/$$name || exit 1; \
+	done
 
 # Only what nobody has changed.
 uninstall-local: uninstall-etcd-conf
 uninstall-etcd-conf:
-	! cmp -s $(srcdir)/etc/etcd.conf $(DESTDIR)$(etcdconfdir)/etcd.conf || \
-		rm -f $(DESTDIR)$(etcdconfdir)/etcd.conf
+	for name in etcd.conf etcdctl.conf; do \
+		! cmp -s $(srcdir)/etc/$$name $(DESTDIR)$(etcdconfdir)/$$name || \
+		rm -f $(DESTDIR)$(etcdconfdir)/$$name || exit 1; \
+	done
 .PHONY: install-etcd-conf uninstall-etcd-conf

@@ -35,6 +35,24 @@ struct reader {
     bool blank;       /* the last byte of the value was a blank */
 };
 
+const char *envfile_oddity_text(enum envfile_oddity what)
+{
+    static const char *const texts[] = {
+        [ENVFILE_COMMENT_DROPPED] =
+            "a comment behind a quoted value is left out; systemd would make it a part of the value",
+        [ENVFILE_COMMENT_IN_VALUE] =
+            "\"#\" does not begin a comment here; it is a part of the value",
+        [ENVFILE_COMMENT_CONTINUED] =
+            "a comment ends in a backslash; systemd before 254 leaves out "
+            "the next line as well",
+        [ENVFILE_CR_CONTINUED] = "a backslash before CR LF does not join the lines",
+        [ENVFILE_BAD_NAME] = "what stands before \"=\" is not the name of a variable; left out",
+        [ENVFILE_OPEN_QUOTE] = "a quote that opens here is not closed",
+        [ENVFILE_NO_VARIABLE] = "this line is no NAME=VALUE; left out",
+    };
+    return texts[what];
+}
+
 static bool is_newline(uint8_t c)
 {
     return c == '\n' || c == '\r';
@@ -168,10 +186,17 @@ static void on_comment(struct reader *r, uint8_t c)
         r->state = c == '\\' && r->state == COMMENT ? COMMENT_ESCAPE : COMMENT;
 }
 
+static void line_is_nothing(struct reader *r)
+{
+    if (r->name.p[0] != '[')
+        r->h->on_oddity(r->h->arg, ENVFILE_NO_VARIABLE, r->name_line);
+    r->state = START;
+}
+
 static void on_name(struct reader *r, uint8_t c)
 {
     if (is_newline(c))
-        r->state = START;
+        line_is_nothing(r);
     else if (c == '=')
         r->state = BEFORE;
     else
@@ -223,7 +248,9 @@ static enum err end_of_file(struct reader *r)
 {
     if (r->state == SINGLE || r->state == DOUBLE || r->state == DOUBLE_ESCAPE)
         r->h->on_oddity(r->h->arg, ENVFILE_OPEN_QUOTE, r->name_line);
-    if (r->state == START || r->state == NAME || r->state == COMMENT || r->state == COMMENT_ESCAPE)
+    if (r->state == NAME)
+        line_is_nothing(r);
+    if (r->state == START || r->state == COMMENT || r->state == COMMENT_ESCAPE)
         return ERR_OK;
     return variable_end(r);
 }

@@ -21,7 +21,11 @@ enum envfile_oddity {
     ENVFILE_CR_CONTINUED,      /* a backslash before CR LF: it does not join the lines */
     ENVFILE_BAD_NAME,          /* the name cannot be a variable's: left out */
     ENVFILE_OPEN_QUOTE,        /* the file ends inside of quotes */
+    ENVFILE_NO_VARIABLE,       /* a line without NAME= that is no "[header]": nothing */
 };
+
+/* Return a sentence for whoever wrote the file. */
+const char *envfile_oddity_text(enum envfile_oddity what);
 
 struct envfile_handler {
     void *arg;

@@ -128,20 +128,8 @@ static enum err on_variable(void *arg, const char *name, const char *value, int 
 
 static void on_oddity(void *arg, enum envfile_oddity what, int line)
 {
-    static const char *const texts[] = {
-        [ENVFILE_COMMENT_DROPPED] = "a comment behind a quoted value is left out; systemd would "
-                                    "make it a part of the value",
-        [ENVFILE_COMMENT_IN_VALUE] =
-            "\"#\" does not begin a comment here; it is a part of the value",
-        [ENVFILE_COMMENT_CONTINUED] =
-            "a comment ends in a backslash; systemd before 254 leaves out "
-            "the next line as well",
-        [ENVFILE_CR_CONTINUED] = "a backslash before CR LF does not join the lines",
-        [ENVFILE_BAD_NAME] = "what stands before \"=\" is not the name of a variable; left out",
-        [ENVFILE_OPEN_QUOTE] = "a quote that opens here is not closed",
-    };
     struct loader *l = arg;
-    note_add(l, LOG_WARN_, "%s:%d: %s", l->env_file, line, texts[what]);
+    note_add(l, LOG_WARN_, "%s:%d: %s", l->env_file, line, envfile_oddity_text(what));
 }
 
 /* A file that nobody named may be missing, or not for our eyes. */

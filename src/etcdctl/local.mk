@@ -47,6 +47,7 @@ etcdctl_SOURCES = \
 	src/etcdctl/role.c \
 	src/etcdctl/search.c \
 	src/etcdctl/session.c src/etcdctl/session.h \
+	src/etcdctl/settings_file.c src/etcdctl/settings_file.h \
 	src/etcdctl/snapshot.c \
 	src/etcdctl/snapshot_forward.c src/etcdctl/snapshot_forward.h \
 	src/etcdctl/txn.c \

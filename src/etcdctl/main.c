@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "etcdctl/commands.h"
+#include "etcdctl/settings_file.h"
 
 /* Become the program of the v2 commands: the one beside this (a tree that was built), or the installed
  * one. Return only if there is none. */
@@ -29,6 +30,7 @@ static int become_v2(char **argv)
 
 int main(int argc, char **argv)
 {
+    settings_file_apply();
     const char *api = getenv("ETCDCTL_API");
     bool v2 = api != NULL && strcmp(api, "2") == 0;
     if (api != NULL && api[0] != '\0' && !v2 && strcmp(api, "3") != 0) {

@@ -15,10 +15,11 @@
 #include "etcdctl/discovery.h"
 #include "etcdctl/globals.h"
 #include "etcdctl/os_error.h"
+#include "etcdctl/settings_file.h"
 
 /* What etcdctl takes from the environment and is no flag. */
-static const char *const known_env[] = {"ETCDCTL_API", "ETCDCTL_WATCH_KEY",
-                                        "ETCDCTL_WATCH_RANGE_END", NULL};
+static const char *const known_env[] = {"ETCDCTL_API", SETTINGS_FILE_VARIABLE,
+                                        "ETCDCTL_WATCH_KEY", "ETCDCTL_WATCH_RANGE_END", NULL};
 
 /* ---- configuration --------------------------------------------------------------------------- */
 

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import ctl  # noqa: E402
@@ -170,6 +171,52 @@ def full_disk_is_told(binary):
               (6, b"Error: standard output: No space left on device\n"))
 
 
+def settings_stand_in_a_file(binary):
+    """ETCDCTL_CONF names it; the environment and flags win; what is wrong in it is told, and no more."""
+    with Store(binary) as s, tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "etcdctl.conf")
+
+        def call(text, *words, **env):
+            with open(path, "w") as file:
+                file.write(text)
+            got = run(OURS, [*words], None, env={"ETCDCTL_CONF": path, **env})
+            return got.out.decode(), got.err.decode().replace(path, "FILE"), got.status
+
+        lines = f"# here\r\nETCDCTL_ENDPOINTS='127.0.0.1:1'\nETCDCTL_ENDPOINTS=\\\n\"{s.server.endpoint}\"\n"
+        equal(call(lines, "put", "k", "v"), ("OK\n", "", 0))
+        lines += "ETCDCTL_WRITE_OUT=fields\n"
+        equal(call(lines, "get", "k")[0].count('"Value" : "v"'), 1)
+        equal(call(lines, "get", "k", "-w", "simple"), ("k\nv\n", "", 0))
+        equal(call(lines, "get", "k", ETCDCTL_WRITE_OUT="simple"), ("k\nv\n", "", 0))
+        equal(call(lines, "get", "k", ETCDCTL_WRITE_OUT=""), ("k\nv\n", "", 0))
+        equal(call(lines, "get", "k", ETCDCTL_CONF="", ETCDCTL_ENDPOINTS=s.server.endpoint), ("k\nv\n", "", 0))
+        lines = f"[x]\nETCDCTL_ENDPOINTS={s.server.endpoint}\nendpoints 1\nPATH=/none\nETCDCTL_X Y=1\n"
+        equal(call(lines, "get", "k"), (
+            "k\nv\n",
+            "Warning: FILE:3: this line is no NAME=VALUE; left out\n"
+            "Warning: FILE:4: PATH is no setting of etcdctl; left out\n"
+            'Warning: FILE:5: what stands before "=" is not the name of a variable; left out\n', 0))
+        at = {"ETCDCTL_ENDPOINTS": s.server.endpoint}
+        equal(call("ETCDCTL_HEX=true\n\xff\0", "get", "k", **at),
+              ("k\nv\n", "Warning: FILE: line 2: the file is not UTF-8 text; none of it is used\n", 0))
+        equal(call("", "get", "k", **at, ETCDCTL_CONF=path + ".none"),
+              ("k\nv\n", "Warning: open FILE.none: no such file or directory\n", 0))
+        equal(call("", "get", "k", **at, ETCDCTL_CONF=folder)[::2], ("k\nv\n", 0))
+
+
+def a_file_may_ask_for_v2(_):
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "etcdctl.conf")
+        with open(path, "w") as file:
+            file.write("ETCDCTL_API=2\nETCDCTL_ENDPOINTS=http://127.0.0.1:1\n")
+        env = ctl.environment(None, {"ETCDCTL_CONF": path})
+        del env["ETCDCTL_API"]
+        done = subprocess.run([OURS, "--debug", "ls"], capture_output=True, env=env, check=False,
+                              timeout=ctl.LIMIT_S)
+        equal((done.returncode, done.stderr.splitlines()[0]),
+              (2, b"start to sync cluster using endpoints(http://127.0.0.1:1)"), str(done))
+
+
 COMPLETE = r"""
 source <("$1" completion bash) || exit
 shift
@@ -196,7 +243,8 @@ def bash_completes(_):
 
 TESTS = (folders_are_listed, many_keys_take_pages, keys_are_a_tree, names_are_searched,
          revisions_are_told, what_was_deleted_comes_back, json_may_hold_text, additions_give_way,
-         closed_files_are_no_sockets, full_disk_is_told, bash_completes)
+         closed_files_are_no_sockets, full_disk_is_told, settings_stand_in_a_file,
+         a_file_may_ask_for_v2, bash_completes)
 
 
 def main():

@@ -11,7 +11,7 @@ import machine as m
 from machine import harness
 
 BUILT = os.environ.get("BUILT", str(harness.ROOT / "build/release"))
-FILES = """/etc/etcd /etc/etcd/etcd.conf /etc/logrotate.d/etcd /etc/sysconfig/etcd
+FILES = """/etc/etcd /etc/etcd/etcd.conf /etc/etcd/etcdctl.conf /etc/logrotate.d/etcd /etc/sysconfig/etcd
 /usr/bin/etcd /usr/bin/etcd-benchmark /usr/bin/etcdctl /usr/bin/etcdutl
 /usr/lib/systemd/catalog/etcd.catalog /usr/lib/sysusers.d/etcd.conf /usr/lib/tmpfiles.d/etcd.conf
 /usr/libexec/etcd/etcd-service /var/lib/etcd

@@ -174,6 +174,16 @@ def ready_and_backup(box):
     box.run("systemctl disable --now etcd-backup.timer")
 
 
+def client_settings(box):
+    """etcdctl.conf holds for each call; a flag wins."""
+    path = "/etc/etcd/etcdctl.conf"
+    equal(box.run(f"dpkg -S {path}"), f"etcd-client: {path}\n", "whose file it is")
+    box.run(f"cp {path} /root/etcdctl.conf; echo 'ETCDCTL_WRITE_OUT=fields' >>{path}")
+    has(box.run("etcdctl get /kept"), '"Value" : "one"')
+    equal(box.run(f"{GET} -w simple"), "one\n", "a flag")
+    box.run(f"cp /root/etcdctl.conf {path}")
+
+
 def log_files(box):
     """What etcd writes to a file is rotated, and goes on in a new one."""
     box.run(f"{INSTALL} logrotate", limit_s=120)
@@ -263,7 +273,7 @@ def remove_and_purge(box):
     box.run("apt-get remove -qy etcd-server")
     box.run(f"test -d /var/lib/etcd/default/member && test -e {CONF} && ! pgrep -x etcd")
     box.run("apt-get purge -qy etcd-server etcd-client etcd")
-    box.run(f"test ! -e /var/lib/etcd && test ! -e {CONF} && test ! -e /etc/default/etcd")
+    box.run(f"test ! -e /var/lib/etcd && test ! -e {CONF} && test ! -e /etc/etcd/etcdctl.conf && test ! -e /etc/default/etcd")
     box.run("test -d /var/lib/etcd-backup && getent passwd etcd")
 
 
@@ -344,9 +354,9 @@ def packaged_test(box):
     box.run("sh /root/service", limit_s=120)
 
 
-STORY = [install, units_are_sound, journal, packaged_test, start_stop, reload, configuration_error, killed, watchdog,
-         restart_loses_nothing, ready_and_backup, log_files, elsewhere, disk_full, three_members, upgrade,
-         remove_and_purge, from_debian]
+STORY = [install, units_are_sound, journal, packaged_test, start_stop, reload, configuration_error,
+         killed, watchdog, restart_loses_nothing, ready_and_backup, client_settings, log_files,
+         elsewhere, disk_full, three_members, upgrade, remove_and_purge, from_debian]
 
 
 def skip_rest(suite, why):

@@ -24,6 +24,7 @@ static void add_oddity(void *arg, enum envfile_oddity what, int line)
         [ENVFILE_CR_CONTINUED] = "cr continued",
         [ENVFILE_BAD_NAME] = "bad name",
         [ENVFILE_OPEN_QUOTE] = "open quote",
+        [ENVFILE_NO_VARIABLE] = "no variable",
     };
     buf_addf(arg, "%d:%s\n", line, names[what]);
 }
@@ -60,7 +61,6 @@ static void means_what_systemd_makes_of_it(void **state)
         {"A=b\r\nC=\"d\"\r\n", "1:A=<b>\n2:C=<d>\n"},
         {"# A=b\n;C=d\n  # x\nE=f\n", "4:E=<f>\n"},
         {"[member]\n#[Member]\nA=b\n", "3:A=<b>\n"},
-        {"nothing\nA=b\n", "2:A=<b>\n"},
         {"A=b=c\n", "1:A=<b=c>\n"},
         {"A=b\nA=c\n", "1:A=<b>\n2:A=<c>\n"},
         {"A=${B}$C\n", "1:A=<${B}$C>\n"},
@@ -89,7 +89,8 @@ static void oddities_are_told(void **state)
         {"# c \\\nA=b\n", "1:comment continued\n2:A=<b>\n"},
         {"A=b\\\r\nC=d\n", "1:cr continued\n1:A=<b>\n2:C=<d>\n"},
         {"export A=b\nC=d\n", "1:bad name\n2:C=<d>\n"},
-        {"1A=b\n=x\nC=d\n", "1:bad name\n3:C=<d>\n"},
+        {"1A=b\n=x\nC=d\n", "1:bad name\n2:no variable\n3:C=<d>\n"},
+        {"nothing\nA=b\nC d", "1:no variable\n2:A=<b>\n3:no variable\n"},
         {"A=\"b\nC=d\n", "1:open quote\n1:A=<b\nC=d\n>\n"},
         {"A=\"b\\", "1:open quote\n1:A=<b>\n"},
     };
