@@ -2,7 +2,8 @@
  *
  * Each such sentence has a 128-bit id, which goes with the record to the journal as MESSAGE_ID, and an
  * entry in systemd/etcd.catalog that explains it and says what to do (`journalctl -x`). The lint checks
- * that ids and entries are the same, and that each is said somewhere. An id never changes its meaning;
+ * that ids and entries are the same, and that each is said somewhere, by a program or by
+ * systemd/etcd-service. An id never changes its meaning;
  * new ones come from `journalctl --new-id128`.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef BASE_MESSAGES_H
@@ -47,7 +48,9 @@
     X(MSG_SNAPSHOT_SAVED, "4e03c4c825d842b1b60bcf1766ac7716")                                      \
     X(MSG_HASH_MISMATCH, "009a445d961b406c915738295dafbbda")                                       \
     X(MSG_RECOVERY_FORCED, "bf95ac51a7874fd09d5b660cd16daf30")                                     \
-    X(MSG_RATE_LIMITED, "b30d8394204e44b184691d7e6258dcce")
+    X(MSG_RATE_LIMITED, "b30d8394204e44b184691d7e6258dcce")                                        \
+    X(MSG_BACKUP_VERIFIED, "c72e97c0a2164f3e9d2d41b7c896ef0c")                                     \
+    X(MSG_BACKUP_FAILED, "95cf6703f77c415d85f762d5981f9479")
 
 enum message {
     MSG_NONE,

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """The packages in a booted Debian, as an administrator uses them. The tests are one story and run in order."""
+import json
 import re
 import shutil
 import subprocess
@@ -155,21 +156,51 @@ def restart_loses_nothing(box):
     box.run("systemctl disable --now etcd.socket etcd-peer.socket; systemctl restart etcd")
 
 
+def backup_record(box, message, since):
+    """The newest record with this id and of the unit, with its fields."""
+    line = box.wait(f"journalctl -q -u etcd-backup -o json --since=@{since} "
+                    f"MESSAGE_ID={m.MESSAGES[message]} | grep .")
+    return json.loads(line.splitlines()[-1])
+
+
 def ready_and_backup(box):
-    """Old snapshots go, a verified one stays; the timer is due."""
+    """Old snapshots go, a verified one stays; the journal has both ends."""
     box.run("systemctl start etcd-ready")
     for year in range(2010, 2020):
         box.run(f"install -D -o etcd /dev/null /var/lib/etcd-backup/etcd-{year}-01-01T000000Z.db")
     box.write("/etc/etcd/backup.conf", "ETCD_BACKUP_KEEP=3\n")
+    start = box.run("date +%s.%6N").strip()
     box.run("systemctl start etcd-backup")
     files = box.run("ls /var/lib/etcd-backup").split()
     equal(len(files), 3, "snapshots that stay")
-    box.run(f"etcdutl snapshot status /var/lib/etcd-backup/{files[-1]}")
+    newest = f"/var/lib/etcd-backup/{files[-1]}"
+    box.run(f"etcdutl snapshot status {newest}")
+    record = backup_record(box, "MSG_BACKUP_VERIFIED", start)
+    equal((record["PRIORITY"], record["SYSLOG_IDENTIFIER"], record["ETCD_BACKUP_FILE"]),
+          ("6", "etcd-backup", newest), "what the journal has")
+    has(box.said("etcd-backup", "MSG_BACKUP_VERIFIED"), f"{newest} holds all keys")
     box.run("systemctl stop etcd")
     equal(box.run("systemctl is-active etcd-ready || true"), "inactive\n", "readiness of a stopped etcd")
     box.fails("systemctl start etcd-backup")
     equal(len(box.run("ls /var/lib/etcd-backup").split()), 3, "snapshots after one that failed")
-    box.run("systemctl start etcd; systemctl enable --now etcd-backup.timer")
+    record = backup_record(box, "MSG_BACKUP_FAILED", start)
+    equal((record["PRIORITY"], record["MESSAGE"]),
+          ("3", "no snapshot: http://localhost:2379 does not answer"), "what the journal has")
+    has(box.said("etcd-backup", "MSG_BACKUP_FAILED"), "try again")
+    box.run("systemctl start etcd")
+
+
+def backup_timer(box):
+    """The timer takes a snapshot when it is time, and is due again."""
+    start = box.run("date +%s.%6N").strip()
+    box.drop_in("etcd-backup.timer", "[Timer]\nOnCalendar=\nOnActiveSec=1s\nRandomizedDelaySec=0\nAccuracySec=100ms\n")
+    box.run("rm -f /var/lib/etcd-backup/*; systemctl start etcd-backup.timer")
+    file = backup_record(box, "MSG_BACKUP_VERIFIED", start)["ETCD_BACKUP_FILE"]
+    box.run(f"etcdutl snapshot status {file}")
+    equal(box.run("ls /var/lib/etcd-backup/*").split(), [file], "snapshots")
+    box.run("systemctl stop etcd-backup.timer")
+    box.drop_in("etcd-backup.timer", "")
+    box.run("systemctl enable --now etcd-backup.timer")
     has(box.run("systemctl list-timers etcd-backup.timer"), "etcd-backup.service")
     box.run("systemctl disable --now etcd-backup.timer")
 
@@ -355,7 +386,7 @@ def packaged_test(box):
 
 
 STORY = [install, units_are_sound, journal, packaged_test, start_stop, reload, configuration_error,
-         killed, watchdog, restart_loses_nothing, ready_and_backup, client_settings, log_files,
+         killed, watchdog, restart_loses_nothing, ready_and_backup, backup_timer, client_settings, log_files,
          elsewhere, disk_full, three_members, upgrade, remove_and_purge, from_debian]
 
 
