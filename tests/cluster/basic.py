@@ -408,7 +408,7 @@ def removed_member_stays_away():
             name = member.name
             text = c.ctl("member", "remove", hexid(member.id),
                          endpoints=next(m for m in c.running if m is not member).endpoint)
-            if f"Member {hexid(member.id)} removed from cluster" not in text:
+            if f"Member {member.id:16x} removed from cluster" not in text:
                 raise AssertionError(text)
             member.wait_exit()
             if not member.said(cluster.REMOVED_TEXT):
@@ -429,7 +429,7 @@ def member_gets_another_address():
         member = c.followers()[0]
         member.peer_port, = cluster.fresh_ports(1)
         text = c.ctl("member", "update", hexid(member.id), f"--peer-urls={member.peer_url}")
-        if f"Member {hexid(member.id)} updated in cluster" not in text:
+        if f"Member {member.id:16x} updated in cluster" not in text:
             raise AssertionError(text)
         member.stop()
         c.wait_put()
