@@ -33,7 +33,7 @@
 #include "sysd/notify.h"
 
 enum {
-    DRAIN_MS = 3000, /* connections may finish what they have begun */
+    DRAIN_MS = 1000, /* connections may finish what they have begun; a watch never does */
     STOP_S = 30,     /* for one step of stopping */
 };
 

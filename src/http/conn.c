@@ -20,6 +20,7 @@
 #define SEND_BUDGET (1024u * 1024)  /* bytes to one connection in one round */
 #define QUEUED_PAUSE (1024u * 1024) /* with a full socket and this much queued, stop reading */
 #define LINGER_MS 1000
+#define LINGER_DRAINING_MS 100 /* a client that says nothing holds no stop up */
 
 static const uint8_t h2_preface[24] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -167,7 +168,8 @@ static void conn_linger(struct http_conn *c)
     conn_close_streams(c);
     c->lingering = true;
     shutdown(c->fd, SHUT_WR);
-    c->deadline = loop_now(c->server->loop) + LINGER_MS;
+    c->deadline =
+        loop_now(c->server->loop) + (c->server->draining ? LINGER_DRAINING_MS : LINGER_MS);
 }
 
 /* Have something in c->out that is not sent yet; false if there is nothing to send. An empty

@@ -19,7 +19,7 @@
 #define PING_STRIKES_MAX  2
 #define NUISANCE_BURST    10000 /* frames that cost us more than their sender */
 #define NUISANCE_PER_S    1000
-#define GOAWAY_WAIT_MS    1000 /* how long the PING behind our first GOAWAY may be unanswered */
+#define GOAWAY_WAIT_MS    250 /* how long the PING behind our first GOAWAY may be unanswered */
 
 /* Later than the oldest nghttp2 that we build with, but also in patched old ones. */
 void nghttp2_option_set_stream_reset_rate_limit(nghttp2_option *option, uint64_t burst,
@@ -31,7 +31,7 @@ struct h2_shared {
     nghttp2_option *option;
 };
 
-/* SERVING --drain--> SAID (first GOAWAY, all streams welcome) --PING answered, or 1 s--> LEAVING
+/* SERVING --drain--> SAID (first GOAWAY, all streams welcome) --PING answered, or 250 ms--> LEAVING
  * (last GOAWAY). What crossed the first GOAWAY has arrived when the PING behind it is answered. */
 enum h2_goaway { GOAWAY_SERVING, GOAWAY_SAID, GOAWAY_LEAVING };
 
