@@ -55,7 +55,8 @@ def files(packages):
     missing = [f for f in FILES if f not in there and f + ".gz" not in there]
     assert not missing, missing
     kept = output("rpm", "-qpc", package).split()
-    assert sorted(kept) == ["/etc/etcd/etcd.conf", "/etc/logrotate.d/etcd", "/etc/sysconfig/etcd"], kept
+    assert sorted(kept) == ["/etc/etcd/etcd.conf", "/etc/etcd/etcdctl.conf", "/etc/logrotate.d/etcd",
+                            "/etc/sysconfig/etcd"], kept
     owned = output("rpm", "-qp", "--qf", "[%{FILENAMES} %{FILEMODES:perms} %{FILEUSERNAME}\n]", package)
     assert "/var/lib/etcd drwx------ etcd\n" in owned, owned
     assert "/usr/include/etcdclient/etcdclient.h" in output("rpm", "-qpl", one(packages, "etcd-devel"))
