@@ -10,7 +10,7 @@ struct config;
 
 enum {
     EXIT_FAILED = 1,
-    EXIT_FOREIGN_DATA = 65, /* sysexits' EX_DATAERR: another program's data */
+    EXIT_FOREIGN_DATA = 65, /* sysexits' EX_DATAERR: another program's data, or a newer etcd's */
     EXIT_CONFIG = 78,       /* EX_CONFIG */
 };
 

@@ -300,6 +300,41 @@ def upgrade(box):
         raise AssertionError("the old program still runs")
 
 
+def newer_package(box):
+    """Our server under a higher version, as dpkg sees it; return its path in the machine."""
+    folder = box.root.parent
+    package = next(folder.glob("etcd-server_*.deb"))
+    subprocess.run(["dpkg-deb", "-R", package, folder / "newer"], check=True, timeout=60)
+    control = folder / "newer/DEBIAN/control"
+    control.write_text(re.sub(r"(?m)^Version: .*", "Version: 99.0", control.read_text()))
+    subprocess.run(["dpkg-deb", "-b", "-Zgzip", folder / "newer", folder / "newer.deb"], check=True,
+                   timeout=60, stdout=subprocess.DEVNULL)
+    return "/debs/newer.deb"
+
+
+def downgrade(box):
+    """Data of a newer version: the older package is refused with the reason, and so are they by the program."""
+    database = box.root / "var/lib/etcd/default/member/kv.db"
+
+    def set_schema(number):
+        with open(database, "r+b") as file:
+            file.seek(60)
+            file.write(number.to_bytes(4, "big"))
+
+    box.run(f"dpkg -i {newer_package(box)} && systemctl stop etcd", limit_s=120)
+    set_schema(99)
+    has(box.fails("dpkg -i /debs/etcd-server_*.deb"), "it has schema 99", "etcdctl snapshot save")
+    equal(box.run("dpkg-query -W -f '${Version} ${db:Status-Abbrev}' etcd-server").strip(), "99.0 ii",
+          "what is installed")
+    since = box.run("date +%s").strip()
+    box.fails("systemctl start etcd")
+    has(box.said("etcd", "MSG_CANNOT_START", f"--since=@{since}"), "newer version")
+    equal((box.show("etcd", "ExecMainStatus"), box.show("etcd", "NRestarts")), ("65", "0"), "the end")
+    set_schema(1)
+    box.run("dpkg -i /debs/etcd-server_*.deb && systemctl start etcd", limit_s=120)
+    equal(box.run(GET), "one\n", "what was kept")
+
+
 def remove_and_purge(box):
     box.run("apt-get remove -qy etcd-server")
     box.run(f"test -d /var/lib/etcd/default/member && test -e {CONF} && ! pgrep -x etcd")
@@ -387,7 +422,7 @@ def packaged_test(box):
 
 STORY = [install, units_are_sound, journal, packaged_test, start_stop, reload, configuration_error,
          killed, watchdog, restart_loses_nothing, ready_and_backup, backup_timer, client_settings, log_files,
-         elsewhere, disk_full, three_members, upgrade, remove_and_purge, from_debian]
+         elsewhere, disk_full, three_members, upgrade, downgrade, remove_and_purge, from_debian]
 
 
 def skip_rest(suite, why):
