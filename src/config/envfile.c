@@ -43,8 +43,7 @@ const char *envfile_oddity_text(enum envfile_oddity what)
         [ENVFILE_COMMENT_IN_VALUE] =
             "\"#\" does not begin a comment here; it is a part of the value",
         [ENVFILE_COMMENT_CONTINUED] =
-            "a comment ends in a backslash; systemd before 254 leaves out "
-            "the next line as well",
+            "a comment ends in a backslash; systemd before 254 leaves out the next line as well",
         [ENVFILE_CR_CONTINUED] = "a backslash before CR LF does not join the lines",
         [ENVFILE_BAD_NAME] = "what stands before \"=\" is not the name of a variable; left out",
         [ENVFILE_OPEN_QUOTE] = "a quote that opens here is not closed",

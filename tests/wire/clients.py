@@ -6,7 +6,6 @@ Debian's etcdctl, the python3-etcd3 library and curl. Output is compared with wh
 print for upstream, so a script that reads it keeps working.
 """
 import base64
-import contextlib
 import json
 import os
 import re
@@ -14,13 +13,10 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
-import proto  # noqa: E402
 from harness import equal  # noqa: E402
-from proto import pb  # noqa: E402
 
 ETCDCTL = shutil.which("etcdctl", path="/usr/bin:/usr/local/bin")
 COMMAND_LIMIT_S = 30
@@ -407,24 +403,6 @@ def python_snapshot(server):
     client.close()
 
 
-def watchers_hold_no_stop_up(_server):
-    """A client that watches and one that is idle; both are only told."""
-    with contextlib.ExitStack() as stack:
-        server = harness.Server().start()
-        clients = [proto.Client(server.endpoint) for _ in range(2)]
-        for client in clients:
-            stack.callback(client.close)
-            client.put(b"k", b"v")
-        watch = clients[0].watch()
-        watch.send(pb().WatchRequest(create_request=pb().WatchCreateRequest(key=b"k")))
-        watch.wait(lambda got: got and got[0].created)
-        began = time.monotonic()
-        server.stop()
-        took = time.monotonic() - began
-    if took > 2.5:
-        raise AssertionError(f"the stop took {took:.1f} s")
-
-
 def main():
     suite = harness.Suite(limit_s=400)
     perf = CheckPerf()
@@ -433,7 +411,7 @@ def main():
                  etcdctl_maintenance, etcdctl_lock_elect, etcdctl_move_leader_refused,
                  curl_gateway, curl_endpoints, curl_health_of_new_releases,
                  python_keys, python_transactions, python_watch, python_lease_lock,
-                 python_snapshot, watchers_hold_no_stop_up):
+                 python_snapshot):
         suite.run(test, server)
         server.check_alive()
     suite.run(perf.finish, name="etcdctl_check_perf")

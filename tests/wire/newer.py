@@ -4,11 +4,13 @@
 
 Row ids are those of the feature list. Where the server is upstream's 3.4, all of it is skipped.
 """
+import contextlib
 import hashlib
 import http.client
 import json
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
@@ -177,6 +179,24 @@ def progress_notify(server, client):
     stream.close()
 
 
+def watchers_hold_no_stop_up(_server, _client):
+    """A client that watches and one that is idle; both are only told."""
+    with contextlib.ExitStack() as stack:
+        server = harness.Server().start()
+        clients = [proto.Client(server.endpoint) for _ in range(2)]
+        for client in clients:
+            stack.callback(client.close)
+            client.put(b"k", b"v")
+        watch = clients[0].watch()
+        watch.send(pb().WatchRequest(create_request=pb().WatchCreateRequest(key=b"k")))
+        watch.wait(lambda got: got and got[0].created)
+        began = time.monotonic()
+        server.stop()
+        took = time.monotonic() - began
+    if took > 2.5:
+        raise AssertionError(f"the stop took {took:.1f} s")
+
+
 def main():
     suite = harness.Suite(limit_s=120)
     upstream = harness.is_upstream(harness.server_path())
@@ -187,7 +207,8 @@ def main():
     for test in (range_stream, range_stream_refusals, unknown_sort_options,
                  watch_from_a_negative_revision, status_fields, headers_are_filled, hash_revision,
                  tombstone_at_the_compacted_revision, alarm_of_no_kind, auth_is_off,
-                 snapshot_version, health_service, metadata, base64_of_urls, progress_notify):
+                 snapshot_version, health_service, metadata, base64_of_urls, progress_notify,
+                 watchers_hold_no_stop_up):
         suite.run(skip_all if upstream else test, server, client, name=test.__name__)
     if server:
         client.close()
