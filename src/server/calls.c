@@ -186,7 +186,20 @@ void lease_renewed(struct server *s, struct server_call *call)
     call->response = message_blob(&resp.base);
 }
 
-static void lease_keep_alive(struct server *s, struct server_call *call)
+/* A lease that is not here may be in what is not applied yet: our disk may be slower than those of a
+ * majority, or the term so young that we do not know what is committed. Then wait for that, once. */
+static bool lease_may_come(struct server *s, struct server_call *call, bool waited)
+{
+    raft_index until = raft_committed_in_term(s->raft) ? raft_committed(s->raft)
+                                                       : raft_last_index(s->raft);
+    if (waited || s->applied_index >= until)
+        return false;
+    call->id = until;
+    list_add_tail(&s->reads_confirmed, &call->task.link);
+    return true;
+}
+
+static void lease_keep_alive(struct server *s, struct server_call *call, bool waited)
 {
     const Etcdserverpb__LeaseKeepAliveRequest *req = (const void *)call->request;
     Etcdserverpb__LeaseKeepAliveResponse resp = ETCDSERVERPB__LEASE_KEEP_ALIVE_RESPONSE__INIT;
@@ -196,6 +209,8 @@ static void lease_keep_alive(struct server *s, struct server_call *call)
         return;
     }
     enum err e = lessor_renew(s->lessor, req->id, clock_now_ms(), &ttl);
+    if (e == ERR_LEASE_NOT_FOUND && lease_may_come(s, call, waited))
+        return;
     if (e != ERR_OK && e != ERR_LEASE_NOT_FOUND) {
         call_answer(s, call, e == ERR_NOT_LEADER ? ERR_NO_LEADER : e, NULL);
         return;
@@ -216,7 +231,7 @@ static void add_key(void *arg, struct slice key)
     resp->keys[resp->n_keys++] = (ProtobufCBinaryData){key.n, (uint8_t *)(uintptr_t)key.p};
 }
 
-static void lease_time_to_live(struct server *s, struct server_call *call)
+static void lease_time_to_live(struct server *s, struct server_call *call, bool waited)
 {
     const Etcdserverpb__LeaseTimeToLiveRequest *req = (const void *)call->request;
     Etcdserverpb__LeaseTimeToLiveResponse resp = ETCDSERVERPB__LEASE_TIME_TO_LIVE_RESPONSE__INIT;
@@ -232,6 +247,8 @@ static void lease_time_to_live(struct server *s, struct server_call *call)
         resp.ttl = info.remaining_ms == LESSOR_FOREVER ? info.ttl_s : info.remaining_ms / 1000;
         if (req->keys)
             lessor_each_key(s->lessor, req->id, add_key, &resp);
+    } else if (lease_may_come(s, call, waited)) {
+        return;
     }
     call_answer_pb(s, call, &resp.base);
     free(resp.keys);
@@ -353,6 +370,10 @@ static void read_answer(struct server *s, struct server_call *call)
         read_txn(s, call);
     else if (call->op == OP_MEMBER_LIST)
         member_list(s, call);
+    else if (call->op == OP_LEASE_KEEP_ALIVE)
+        lease_keep_alive(s, call, true);
+    else if (call->op == OP_LEASE_TIME_TO_LIVE)
+        lease_time_to_live(s, call, true);
     else
         call_answer(s, call, ERR_OK, NULL);
 }
@@ -393,10 +414,10 @@ void call_run(struct server *s, struct server_task *t)
     }
     switch (call->op) {
     case OP_LEASE_KEEP_ALIVE:
-        lease_keep_alive(s, call);
+        lease_keep_alive(s, call, false);
         break;
     case OP_LEASE_TIME_TO_LIVE:
-        lease_time_to_live(s, call);
+        lease_time_to_live(s, call, false);
         break;
     case OP_LEASE_LEASES:
         lease_leases(s, call);
