@@ -58,10 +58,16 @@ static void heap_set(struct lessor *l, size_t i, struct heap_entry e)
     e.lease->heap_at = i;
 }
 
+/* Of leases that are due together the lower id comes first: the order never hangs on a hash. */
+static bool heap_before(const struct heap_entry *a, const struct heap_entry *b)
+{
+    return a->due != b->due ? a->due < b->due : a->lease->id < b->lease->id;
+}
+
 static void heap_up(struct lessor *l, size_t i)
 {
     struct heap_entry e = l->heap[i];
-    for (; i != 0 && l->heap[(i - 1) / 2].due > e.due; i = (i - 1) / 2)
+    for (; i != 0 && heap_before(&e, &l->heap[(i - 1) / 2]); i = (i - 1) / 2)
         heap_set(l, i, l->heap[(i - 1) / 2]);
     heap_set(l, i, e);
 }
@@ -71,9 +77,9 @@ static void heap_down(struct lessor *l, size_t i)
     struct heap_entry e = l->heap[i];
     for (;;) {
         size_t child = 2 * i + 1;
-        if (child + 1 < l->heap_n && l->heap[child + 1].due < l->heap[child].due)
+        if (child + 1 < l->heap_n && heap_before(&l->heap[child + 1], &l->heap[child]))
             child++;
-        if (child >= l->heap_n || l->heap[child].due >= e.due)
+        if (child >= l->heap_n || !heap_before(&l->heap[child], &e))
             break;
         heap_set(l, i, l->heap[child]);
         i = child;
@@ -481,7 +487,7 @@ void lessor_check(const struct lessor *l)
     hashmap_check(&l->keys);
     invariant(l->heap_n == (l->primary ? l->leases.n : 0));
     for (size_t i = 1; i < l->heap_n; i++)
-        invariant(l->heap[(i - 1) / 2].due <= l->heap[i].due);
+        invariant(heap_before(&l->heap[(i - 1) / 2], &l->heap[i]));
     size_t keys = 0;
     struct lease *lease;
     for (size_t it = 0; (lease = hashmap_next(&l->leases, &it)) != NULL;)
