@@ -18,17 +18,17 @@ enum {
 static const uint64_t first_value = (uint64_t)1 << 40; /* not one of the workers' */
 
 /* FREE --grant--> GRANTED --put--> HELD --revoke--> REVOKED; HELD --let go--> LEFT. From the last
- * two FREE again when the key is seen to be gone. LOST: a put without an answer may come true at
+ * two FREE again when the keys are seen to be gone. LOST: a put without an answer may come true at
  * any time; nothing is certain any more. */
 enum holder_state { FREE, GRANTED, HELD, LEFT, REVOKED, LOST };
 
 struct holder {
-    unsigned number, key;
+    unsigned number, first, keys;
     enum holder_state state;
     lease_id lease;
     int64_t ttl;
     uint64_t value;
-    int64_t sure_until; /* the key is there */
+    int64_t sure_until; /* the keys are there */
     int64_t asked_at;
     struct node *node;
     struct ask *ask; /* NULL: none is under way */
@@ -36,7 +36,7 @@ struct holder {
 };
 
 static struct leases {
-    struct holder v[LEASE_KEYS];
+    struct holder v[HOLDERS_MAX];
     unsigned n;
     uint64_t values;
     bool rest;
@@ -124,24 +124,25 @@ static void revoked(void *arg, enum err e, const void *response)
 
 struct seen {
     const struct holder *h;
-    bool there;
+    unsigned n;
 };
 
 static bool see(void *arg, const struct kv_row *row)
 {
     struct seen *s = arg;
-    s->there = true;
-    if (value_number(row->value) != s->h->value || row->lease != s->h->lease)
-        sim_fail("holder %u sees another value or lease on its key", s->h->number);
+    bool is_next = slice_is(row->key, key_name(s->h->first + s->n++));
+    if (!is_next || value_number(row->value) != s->h->value || row->lease != s->h->lease)
+        sim_fail("holder %u sees another key, value or lease", s->h->number);
     return true;
 }
 
 static void read_now(struct holder *h)
 {
     struct arena *a = arena_new();
-    struct range_req req = {.key = slice_str(key_name(h->key))};
+    struct range_req req = {.key = slice_str(key_name(h->first)),
+                            .range_end = slice_str(key_name(h->first + h->keys))};
     struct range_plan *plan;
-    struct seen s = {h, false};
+    struct seen s = {h, 0};
     node_enter(h->node);
     enum err e = server_range_plan(h->node->client, &req, a, &plan);
     if (e == ERR_OK)
@@ -150,11 +151,14 @@ static void read_now(struct holder *h)
     arena_free(a);
     if (e != ERR_OK)
         return;
-    sim_trace("holder %u: its key is %s", h->number, s.there ? "there" : "gone");
-    if (s.there && h->state == REVOKED)
-        sim_fail("holder %u has revoked its lease, and sees its key at %s", h->number,
+    sim_trace("holder %u: of its %u keys %u are there", h->number, h->keys, s.n);
+    if (s.n != 0 && s.n != h->keys)
+        sim_fail("holder %u sees %u of its %u keys at %s", h->number, s.n, h->keys,
                  world_name(h->node->place));
-    if (!s.there)
+    if (s.n != 0 && h->state == REVOKED)
+        sim_fail("holder %u has revoked its lease, and sees its keys at %s", h->number,
+                 world_name(h->node->place));
+    if (s.n == 0)
         is_gone(h, "it sees");
 }
 
@@ -175,7 +179,7 @@ static void ask_grant(struct holder *h)
     Etcdserverpb__LeaseGrantRequest *r =
         REQ_NEW(ask_arena(h->ask), Etcdserverpb__LeaseGrantRequest,
                 etcdserverpb__lease_grant_request);
-    r->id = h->lease += LEASE_KEYS;
+    r->id = h->lease += HOLDERS_MAX;
     r->ttl = h->ttl = sim_between(TTL_MIN, TTL_MAX + 1);
     ask_send(h->ask, OP_LEASE_GRANT, r, NULL);
 }
@@ -185,9 +189,14 @@ static void ask_put(struct holder *h)
     h->ask = ask_new(h->node, put, h);
     struct arena *a = ask_arena(h->ask);
     h->value = first_value + ++all.values;
-    Etcdserverpb__PutRequest *r = req_put(a, key_name(h->key), value_text(a, h->value));
-    r->lease = h->lease;
-    ask_send(h->ask, OP_PUT, r, NULL);
+    Etcdserverpb__TxnRequest *t = req_txn(a);
+    for (unsigned i = 0; i < h->keys; i++) {
+        Etcdserverpb__PutRequest *r =
+            req_put(a, key_name(h->first + i), value_text(a, h->value));
+        r->lease = h->lease;
+        txn_then(t, op_put(a, r));
+    }
+    ask_send(h->ask, OP_TXN, t, NULL);
 }
 
 static void ask_renew(struct holder *h)
@@ -267,10 +276,12 @@ static void give_up_run(struct sim_event *e)
 void leases_begin(unsigned n)
 {
     all = (struct leases){.n = n};
-    invariant(n <= LEASE_KEYS);
+    invariant(n <= HOLDERS_MAX);
     for (unsigned i = 0; i < n; i++) {
         struct holder *h = &all.v[i];
-        *h = (struct holder){.number = i, .key = LEASE_KEY_FIRST + i, .lease = 1 + (lease_id)i,
+        *h = (struct holder){.number = i, .lease = 1 + (lease_id)i,
+                             .first = LEASE_KEY_FIRST + i * HOLDER_KEYS_MAX,
+                             .keys = 1 + (unsigned)sim_below(HOLDER_KEYS_MAX),
                              .next.run = next_run, .give_up.run = give_up_run};
         sim_set(&h->next, sim_between(0, THINK_MAX));
     }
@@ -285,7 +296,31 @@ bool leases_are_gone(void)
 {
     revision mod;
     for (unsigned i = 0; i < all.n; i++)
-        if (all.v[i].ask != NULL || tails_value(all.v[i].key, &mod) != 0)
+        if (all.v[i].ask != NULL || tails_value(all.v[i].first, &mod) != 0)
             return false;
     return true;
+}
+
+/* The keys of `h` in the revision that begins at `at`: all or none, in order, of one value. */
+static void check_one(const struct holder *h, const struct linear_event *log, size_t n, size_t at)
+{
+    unsigned seen = 0;
+    bool right = true;
+    for (size_t i = at; i < n && log[i].rev == log[at].rev; i++)
+        if (log[i].key - h->first < HOLDER_KEYS_MAX) {
+            right = right && log[i].key == h->first + seen && log[i].value == log[at].value;
+            seen++;
+        }
+    if (!right || (seen != 0 && seen != h->keys))
+        sim_fail("revision %" PRId64 " has %u of the %u keys of holder %u, or not in order",
+                 log[at].rev, seen, h->keys, h->number);
+}
+
+void leases_check(void)
+{
+    size_t n;
+    const struct linear_event *log = tails_log(&n);
+    for (size_t i = 0; i < n; i = linear_find(log, n, log[i].rev + 1))
+        for (unsigned k = 0; k < all.n; k++)
+            check_one(&all.v[k], log, n, i);
 }

@@ -111,7 +111,7 @@ static struct scenario scenario_make(const char *dir, unsigned allowed)
                     .pause_max = sim_between(100000, SECOND)},
         .faults = {.which = faults, .pause_max = STRIKE_PAUSE << sim_below(6)},
         .length = sim_between(5 * SECOND, 20 * SECOND),
-        .holders = (unsigned)sim_below(LEASE_KEYS + 1),
+        .holders = (unsigned)sim_below(HOLDERS_MAX + 1),
     };
     return s;
 }
@@ -217,6 +217,8 @@ static bool run(uint64_t seed, const struct options *o, struct outcome *ret)
         compare();
     if (sim_failure() == NULL)
         tails_check();
+    if (sim_failure() == NULL)
+        leases_check();
     if (sim_failure() == NULL)
         workers_check();
     *ret = (struct outcome){sim_trace_hash(), workers_done(), net_delivered(world_net())};
