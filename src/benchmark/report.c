@@ -199,6 +199,7 @@ int report_print(const struct report *r)
     if (globals.report_perfdash)
         perfdash_write(r);
     report_add_text(&b, r);
-    fwrite(b.p, 1, b.n, stdout);
+    if (b.n != 0) /* a report of nothing is empty */
+        fwrite(b.p, 1, b.n, stdout);
     return r->samples.n == 0 && r->samples.n_errors > 0 ? CLI_ERROR : CLI_OK;
 }
