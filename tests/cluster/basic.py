@@ -427,7 +427,7 @@ def removed_member_stays_away():
 def member_gets_another_address():
     with Cluster(3) as c:
         member = c.followers()[0]
-        member.peer_port, = cluster.fresh_ports(1)
+        member.peer_port, = harness.free_ports(1)
         text = c.ctl("member", "update", hexid(member.id), f"--peer-urls={member.peer_url}")
         if f"Member {member.id:16x} updated in cluster" not in text:
             raise AssertionError(text)

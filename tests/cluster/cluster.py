@@ -29,25 +29,13 @@ from proto import pb  # noqa: E402
 ETCDCTL = shutil.which("etcdctl", path="/usr/bin:/usr/local/bin")
 REQUEST_LIMIT_S = 7   # upstream's own: 5 s and two election timeouts
 ELECTION_S = 1.0      # the default election timeout
-START_LIMIT_S = 40
+START_LIMIT_S = 60
 REMOVED_TEXT = "permanently removed from the cluster"
 UNHEALTHY_TEXT = "etcdserver: unhealthy cluster"
 LEARNER_TEXT = "etcdserver: rpc not supported for learner"
 TIMEOUT_TEXTS = {"etcdserver: request timed out",
                  "etcdserver: request timed out, possibly due to previous leader failure",
                  "etcdserver: request timed out, possibly due to connection lost"}
-
-_taken_ports = set()
-
-
-def fresh_ports(n):
-    """Free ports that no member of this program has, started or not."""
-    while True:
-        ports = harness.free_ports(n)
-        if not _taken_ports.intersection(ports):
-            _taken_ports.update(ports)
-            return ports
-
 
 def is_panic(line):
     """What Go prints when it dies of its own bug."""
@@ -64,7 +52,7 @@ class Member(harness.Server):
         self.name, self.host = name, host
         self.enter = list(enter)  # a command that goes before, and executes what follows it
         self.in_environment = in_environment
-        self.client_port, self.peer_port = fresh_ports(2)
+        self.client_port, self.peer_port = harness.free_ports(2)
         self.paused = False
         self.id = None
         self._client = None

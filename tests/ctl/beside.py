@@ -15,7 +15,7 @@ import harness  # noqa: E402
 from harness import Server, free_ports  # noqa: E402
 
 THEIRS = "/usr/bin/etcdctl"
-LIMIT_S = 20
+LIMIT_S = 60
 E = "{E}"  # the server's URL, in a table
 
 
@@ -106,7 +106,7 @@ def compare_table(lines):
 
 
 def main(tests):
-    suite = harness.Suite(600)
+    suite = harness.Suite(880)
     chosen = sys.argv[1:]
     if not (harness.UPSTREAM and os.path.exists(THEIRS)):
         print("skip v2: the distribution's etcd and etcdctl are not installed")

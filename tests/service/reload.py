@@ -10,7 +10,7 @@ import urllib.error
 from manager import Manager, Service, harness
 from notify import get
 
-LIMIT_S = 240
+LIMIT_S = 600
 QUOTA = "etcd_server_quota_backend_bytes"
 
 
@@ -39,18 +39,23 @@ class Configured(Service):
             at = len(self.seen)
         self.process.send_signal(signal.SIGHUP)
         harness.wait_for(lambda: any(f.get("READY") == "1" for _, f in self.manager.messages[before:]),
-                         10, text="READY=1 after the reload")
+                         text="READY=1 after the reload")
         said = [f for _, f in self.manager.messages[before:] if "RELOADING" in f or "READY" in f]
         if said[0].get("RELOADING") != "1" or int(said[0]["MONOTONIC_USEC"]) <= 0:
             raise AssertionError(said)
-        harness.wait_for(lambda: re.search("the configuration was (not )?read again",
-                                           "\n".join(self.seen[at:])), 10)
+        return harness.wait_for(lambda: self.told_since(at), text="the line about the reload")
+
+    def told_since(self, at):
+        """The records up to the one that ends a reload, if that is there."""
         with self.changed:
-            return [json.loads(line) for line in self.seen[at:] if line]
+            lines = [json.loads(line) for line in self.seen[at:] if line]
+        last = next((i for i, line in enumerate(lines)
+                     if re.match("the configuration was (not )?read again", line["msg"])), None)
+        return last is not None and lines[:last + 1]
 
     def metric(self, name):
         import urllib.request
-        with urllib.request.urlopen(self.url + "/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(self.url + "/metrics", timeout=30) as answer:
             for line in answer.read().decode().split("\n"):
                 if line.startswith(name + " "):
                     return float(line.split()[1])
@@ -151,7 +156,7 @@ def compaction_begins_when_it_is_configured():
         service.reload()
         for _ in range(3):
             put(service, 3)
-        if not service.wait_line("finished scheduled compaction", 20):
+        if not service.wait_line("finished scheduled compaction"):
             raise AssertionError("no compaction")
     manager.close()
 
@@ -161,7 +166,7 @@ def a_reload_before_the_start_is_over_waits_for_it():
     service = Configured(manager, "")
     manager.forget()
     service.spawn()
-    harness.wait_for(lambda: any("STATUS" in f for _, f in manager.messages), 20)
+    harness.wait_for(lambda: any("STATUS" in f for _, f in manager.messages))
     service.process.send_signal(signal.SIGHUP)
     manager.wait_ready()
     get(service.url, "/version")
@@ -181,7 +186,7 @@ def a_signal_during_the_first_reading_waits_as_well():
             if said == "starting etcd":
                 service.process.send_signal(signal.SIGHUP)
             f.write(service.always)
-        if not service.wait_line(said, 20):
+        if not service.wait_line(said):
             raise AssertionError(service.tail())
     service.kill()
     service.close()

@@ -60,20 +60,32 @@ def seed_from_environment():
     return seed
 
 
+_reservations = []
+
+
+def reserve(port):
+    """Take a port that nobody listens at. A name of the kernel keeps it for this program until it ends,
+    so that no test beside it chooses the port of a server that is not there yet, or not at the moment."""
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind(f"\0etcd-test-port-{port}")
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            s.bind(("127.0.0.1", port))
+    except OSError:
+        name.close()
+        return False
+    _reservations.append(name)
+    return True
+
+
 def free_ports(n):
     """Ports below the ephemeral range, so that no outgoing connection takes one before the server."""
     ports, chooser = [], random.SystemRandom()
     for _ in range(2000):
         port = chooser.randrange(15000, 32000)
-        if port in ports:
-            continue
-        with socket.socket() as s:
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                s.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        ports.append(port)
+        if reserve(port):
+            ports.append(port)
         if len(ports) == n:
             return ports
     raise RuntimeError("no free port")
@@ -194,7 +206,7 @@ class Server:
             seen.append(None)  # the end
             self.changed.notify_all()
 
-    def wait_line(self, wanted, timeout=30):
+    def wait_line(self, wanted, timeout=60):
         """Wait until this run of the process has said `wanted`; False when it ended before."""
         limit = time.monotonic() + timeout
         at = 0
@@ -210,7 +222,7 @@ class Server:
                 if left <= 0 or not self.changed.wait(left):
                     raise TimeoutError(f"no {wanted!r} after {timeout} s\n{self.tail()}")
 
-    def start(self, timeout=30):
+    def start(self, timeout=60):
         for _ in range(3):
             self.spawn()
             if self.wait_line(READY_TEXT, timeout):
@@ -224,7 +236,7 @@ class Server:
     def tail(self, n=25):
         return "\n".join(line[:300] for line in list(self.lines)[-n:])
 
-    def wait_exit(self, timeout=30):
+    def wait_exit(self, timeout=60):
         status = self.process.wait(timeout)
         self.reader.join(timeout)
         return status
@@ -235,7 +247,7 @@ class Server:
         if self.process:
             self.wait_exit()
 
-    def stop(self, timeout=30):
+    def stop(self, timeout=60):
         """SIGTERM, and wait. A server that does not end is killed, and that is an error."""
         if self.process is None or self.process.poll() is not None:
             return
@@ -300,7 +312,7 @@ class Server:
 atexit.register(Server.stop_all)
 
 
-def wait_for(what, timeout=10, every=0.02, text="the condition"):
+def wait_for(what, timeout=30, every=0.02, text="the condition"):
     """Poll `what` until it is true; for states that no event announces."""
     limit = time.monotonic() + timeout
     pause = threading.Event()

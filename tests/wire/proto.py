@@ -103,7 +103,7 @@ class Client:
             ("grpc.max_receive_message_length", -1),
             ("grpc.max_send_message_length", -1),
             ("grpc.initial_reconnect_backoff_ms", 50),
-            ("grpc.min_reconnect_backoff_ms", 50),
+            ("grpc.min_reconnect_backoff_ms", 5000),  # how long one attempt to connect may take
             ("grpc.max_reconnect_backoff_ms", 200),
         ])
         self.calls = {}
