@@ -175,8 +175,12 @@ static int backup_run_command(struct cli_command *cmd, int argc, char **argv)
     if (is_ours)
         return cli_fail(CLI_ERROR, "'%s' is a data directory of this etcd, and backup is for those "
                         "of upstream's; use: etcdctl snapshot save", backup.data_dir);
-    struct backup_options o = {backup.data_dir,       backup.wal_dir, backup.backup_dir,
-                               backup.backup_wal_dir, backup.with_v3, utl_lock_wait()};
+    struct backup_options o = {.data_dir = backup.data_dir,
+                               .wal_dir = backup.wal_dir,
+                               .backup_dir = backup.backup_dir,
+                               .backup_wal_dir = backup.backup_wal_dir,
+                               .with_v3 = backup.with_v3,
+                               .lock_wait_ms = utl_lock_wait()};
     struct why why = {""};
     enum err e = backup_run(&o, &why);
     return e == ERR_OK ? CLI_OK : utl_fail(e, &why);

@@ -2,7 +2,8 @@
  *
  * Entries that must not happen in the copy (changes of members, members that publish themselves)
  * become empty ones, as a new leader writes them: so no index moves, and what the database says of
- * the log stays true.
+ * the log stays true. (etcdctl 3.4 moved up what stands behind them. The database was ahead of its
+ * log then, and the first keys that were written into the copy were lost.)
  * SPDX-License-Identifier: Apache-2.0 */
 #include "upstream/backup.h"
 
@@ -15,7 +16,7 @@
 
 #include "base/json_text.h"
 #include "base/varint.h"
-#include "membership/v2_tree.h"
+#include "membership/cluster.h"
 #include "storage/snapshot_file.h"
 #include "upstream/dir.h"
 #include "upstream/files.h"
@@ -31,6 +32,8 @@ struct backup {
     uint64_t cluster_id;
     struct member *self;
     char *member_path, *snap_path, *wal_path; /* of the copy */
+    struct wal_entry *entries;                /* of the copy; data lent by `d` */
+    size_t entry_n;
     struct why *why;
 };
 
@@ -85,8 +88,6 @@ static void add_own_tree(const struct backup *b, struct buf *out)
 static enum err translate_tree(struct backup *b, struct buf *ret)
 {
     struct slice tree = b->d->snap.tree;
-    if (tree.n > V2_TREE_MAX)
-        return why_set(b->why, ERR_TOO_LARGE, "the v2 tree of the snapshot has %zu bytes", tree.n);
     json_t *j = json_loadb((const char *)tree.p, tree.n, JSON_ALLOW_NUL, NULL);
     json_t *own = json_object_get(
         json_object_get(json_object_get(json_object_get(j, "Root"), "Children"), "0"), "Children");
@@ -122,36 +123,62 @@ static enum err write_snap(struct backup *b, struct raft_snapshot_meta *ret_meta
 
 enum { REQUEST_HEADER = 100, REQUEST_ATTRIBUTES = 1301 };
 
-static bool is_dropped(const struct wal_entry *e, bool with_v3)
+/* Tell what is left out, if somebody listens. Return true. */
+static bool PRINTF_LIKE(2, 3) drop(const struct backup *b, const char *fmt, ...)
+{
+    AUTO(buf) struct buf line = BUF_INIT;
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vaddf(&line, fmt, ap);
+    va_end(ap);
+    if (b->o->say != NULL)
+        b->o->say(buf_cstr(&line));
+    return true;
+}
+
+static bool drops_v3(const struct backup *b, struct slice request)
+{
+    struct proto_field f;
+    while (request.n != 0 && proto_take(&request, &f)) {
+        if (f.number == REQUEST_ATTRIBUTES)
+            return drop(b, "ignoring cluster_member_attr_set");
+        if (f.number == REQUEST_HEADER && !b->o->with_v3)
+            return drop(b, "ignoring v3 raft entry");
+    }
+    return false;
+}
+
+static bool drops(const struct backup *b, const struct wal_entry *e)
 {
     struct v2_request v2;
-    struct proto_field f;
     if (e->type != RAFT_ENTRY_NORMAL)
-        return true;
-    if (v2_request_find(e->data, &v2))
-        return v2_request_is_attributes(&v2);
-    for (struct slice rest = e->data; rest.n != 0 && proto_take(&rest, &f);)
-        if (f.number == REQUEST_ATTRIBUTES || (f.number == REQUEST_HEADER && !with_v3))
-            return true;
-    return false;
+        return drop(b, "ignoring EntryConfChange raft entry");
+    if (!v2_request_find(e->data, &v2))
+        return drops_v3(b, e->data);
+    return v2_request_is_attributes(&v2) &&
+           drop(b, "ignoring member attribute update on %.*s", (int)v2.path.n,
+                (const char *)v2.path.p);
+}
+
+static void choose_entries(struct backup *b)
+{
+    const struct wal_entry *e = wal_entries(b->d->wal, &b->entry_n);
+    b->entries = xcalloc(b->entry_n + 1, sizeof *b->entries);
+    for (size_t i = 0; i < b->entry_n; i++)
+        b->entries[i] =
+            drops(b, &e[i]) ? (struct wal_entry){.index = e[i].index, .term = e[i].term} : e[i];
 }
 
 static enum err write_wal(struct backup *b, const struct raft_snapshot_meta *meta)
 {
     struct wal_writer *w;
-    size_t n;
-    const struct wal_entry *e = wal_entries(b->d->wal, &n);
     enum err err = wal_writer_open(b->wal_path, b->cluster_id, b->self->id, &w, b->why);
     if (err != ERR_OK)
         return err;
     if (meta->index != 0)
         wal_writer_snapshot(w, meta);
-    for (size_t i = 0; i < n; i++) {
-        struct wal_entry kept = e[i];
-        if (is_dropped(&kept, b->o->with_v3))
-            kept = (struct wal_entry){.index = kept.index, .term = kept.term};
-        wal_writer_entry(w, &kept);
-    }
+    for (size_t i = 0; i < b->entry_n; i++)
+        wal_writer_entry(w, &b->entries[i]);
     wal_writer_state(w, wal_hard_state(b->d->wal));
     return wal_writer_finish(w, b->why);
 }
@@ -249,8 +276,8 @@ static bool is_given(const char *path)
 
 static enum err make_dirs(struct backup *b)
 {
-    if (access(b->member_path, F_OK) == 0)
-        return why_set(b->why, ERR_EXISTS, "'%s' is there already", b->member_path);
+    if (!dir_is_empty(b->snap_path, NULL))
+        return why_set(b->why, ERR_EXISTS, "'%s' is there already", b->snap_path);
     if (wal_is_there(b->wal_path))
         return why_set(b->why, ERR_EXISTS, "'%s' holds a log already", b->wal_path);
     enum err e = dirs_make(b->snap_path, b->why);
@@ -277,26 +304,37 @@ static enum err write_all(struct backup *b)
     return e;
 }
 
-/* A WAL directory of its own may have been there; the log was not. */
+/* The directories may have been there; the snapshot's was empty then, and had no log. */
 static void remove_made(const struct backup *b)
 {
     char *log = xasprintf("%s/%016x-%016x.wal", b->wal_path, 0, 0);
     (void)unlink(log);
     free(log);
-    dir_remove(b->member_path);
+    dir_remove(b->snap_path);
+    if (!is_given(b->o->backup_wal_dir))
+        (void)rmdir(b->wal_path);
+    (void)rmdir(b->member_path);
+}
+
+static enum err open_source(struct backup *b)
+{
+    struct upstream_options from = {b->o->data_dir, b->o->wal_dir, b->o->lock_wait_ms};
+    return b->o->with_v3 ? upstream_dir_open(&from, &b->d, b->why)
+                         : upstream_dir_open_log(&from, &b->d, b->why);
 }
 
 enum err backup_run(const struct backup_options *o, struct why *why)
 {
     struct backup b = {.o = o, .cluster_id = new_id(), .self = new_self(), .why = why};
-    struct upstream_options from = {o->data_dir, o->wal_dir, o->lock_wait_ms};
     b.member_path = xasprintf("%s/member", o->backup_dir);
     b.snap_path = xasprintf("%s/snap", b.member_path);
     b.wal_path = is_given(o->backup_wal_dir) ? xstrdup(o->backup_wal_dir)
                                              : xasprintf("%s/wal", b.member_path);
-    enum err e = upstream_dir_open(&from, &b.d, why);
-    if (e == ERR_OK)
+    enum err e = open_source(&b);
+    if (e == ERR_OK) {
+        choose_entries(&b);
         e = make_dirs(&b);
+    }
     if (e == ERR_OK) {
         e = write_all(&b);
         if (e != ERR_OK)
@@ -304,6 +342,7 @@ enum err backup_run(const struct backup_options *o, struct why *why)
     }
     upstream_dir_close(b.d);
     member_free(b.self);
+    free(b.entries);
     free(b.member_path);
     free(b.snap_path);
     free(b.wal_path);

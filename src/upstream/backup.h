@@ -12,12 +12,13 @@
 struct backup_options {
     const char *data_dir, *wal_dir;          /* wal_dir NULL or "": in the data directory */
     const char *backup_dir, *backup_wal_dir; /* likewise */
-    bool with_v3; /* the keys of version 3 too; without, they are left out */
+    bool with_v3; /* the keys of version 3 too; without, the database is not even looked at */
     msec lock_wait_ms;
+    void (*say)(const char *line); /* hears of each entry that is left out; NULL: nobody does */
 };
 
 /* ERR_NOT_FOUND, ERR_LOCKED, ERR_EXISTS (there is a backup already), ERR_DAMAGED, ERR_IO. What was
- * made is removed after a failure. */
+ * made is removed after a failure; after the first two nothing was, and nobody heard anything. */
 MUST_USE enum err backup_run(const struct backup_options *o, struct why *why);
 
 #endif

@@ -87,7 +87,7 @@ enum err dirs_make(const char *path, struct why *why)
         buf_add(&part, path, (size_t)(p - path));
         if (mkdir(buf_cstr(&part), 0700) == -1) {
             if (errno != EEXIST)
-                return file_fail(why, "create directory", buf_cstr(&part), errno);
+                return file_fail(why, "mkdir", buf_cstr(&part), errno);
             continue;
         }
         enum err e = sync_above(buf_cstr(&part), why);

@@ -632,10 +632,7 @@ def backup_one(path, source):
         with Server(binary=harness.UPSTREAM, data_dir=target + name,
                     args=["--enable-v2=true", "--force-new-cluster"]) as server:
             results.append(Ctl(THEIRS, server.url).run("ls -r --sort /"))
-            three = subprocess.run([THEIRS, "--endpoints", server.url, "get", "", "--prefix"],
-                                   capture_output=True, timeout=LIMIT_S,
-                                   env=dict(os.environ, ETCDCTL_API="3"))
-            results.append(three.stdout)
+            results.append(three(server, "get", "", "--prefix"))
     return results
 
 
@@ -647,13 +644,38 @@ def backup():
         ctl = Ctl(THEIRS, source.url)
         for i in range(33):
             ctl.run(f"set /dir/k{i} v{i}")
-        subprocess.run([THEIRS, "--endpoints", source.url, "put", "three", "3"], check=True,
-                       capture_output=True, timeout=LIMIT_S, env=dict(os.environ, ETCDCTL_API="3"))
+        three(source, "put", "three", "3")
         ctl.run("set /last v")
         source.stop()
         theirs, ours = (backup_one(p, source) for p in (THEIRS, ours_path()))
     compare(BACKUP + ["v2 keys", "v3 keys", "v2 keys with v3", "v3 keys with v3"], theirs, ours)
     equal([b"three" in text for text in (ours[-3], ours[-1])], [False, True], "the v3 key")
+
+
+def three(server, *words):
+    return subprocess.run([THEIRS, "--endpoints", server.url, *words], check=True,
+                          capture_output=True, timeout=LIMIT_S,
+                          env=dict(os.environ, ETCDCTL_API="3")).stdout
+
+
+def backup_takes_what_is_written():
+    """D22: as many entries as are left out, so many keys were lost that were put into 3.4's copy."""
+    source = fresh_server(free_ports(2))
+    with source:
+        for _ in range(5):
+            source.stop()
+            source.start()  # and publishes itself
+        three(source, "put", "old", "1")
+        source.stop()
+        copy = source.base + "/copy"
+        done = subprocess.run([ours_path(), "backup", "--data-dir", source.data_dir, "--backup-dir",
+                               copy, "--with-v3"], capture_output=True, timeout=LIMIT_S,
+                              env=environment())
+        equal((done.returncode, done.stderr.count(b"ignoring member attribute") >= 6), (0, True),
+              "the backup")
+        with Server(binary=harness.UPSTREAM, data_dir=copy, args=["--force-new-cluster"]) as server:
+            three(server, "put", "new", "2")
+            equal(three(server, "get", "", "--prefix"), b"new\n2\nold\n1\n", "the keys")
 
 
 def make_certificates(folder):
@@ -696,7 +718,7 @@ def tls():
 TESTS = [keys, debug, members, auth, usage, unreachable, default_endpoints, variables,
          standard_input, a_cluster_of_nobody, watch_once, watch_recursive, watch_forever,
          watch_forever_json, watch_cleared, exec_watch, exec_watch_key_first, exec_watch_no_command,
-         exec_watch_directory, unhealthy, backup, tls]
+         exec_watch_directory, unhealthy, backup, backup_takes_what_is_written, tls]
 
 if __name__ == "__main__":
     beside.main(TESTS)
