@@ -58,7 +58,7 @@ int run_member_add(const struct context *c);
 int run_member_remove(const struct context *c);
 int run_member_update(const struct context *c);
 int run_cluster_health(const struct context *c);
-/* users.c, roles.c */
+/* users.c, roles.c, auth.c */
 int run_user_add(const struct context *c);
 int run_user_get(const struct context *c);
 int run_user_list(const struct context *c);

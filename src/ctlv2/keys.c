@@ -9,6 +9,12 @@
 
 /* ---- requests ---------------------------------------------------------------------------- */
 
+int keys_open(const struct context *c, struct cluster **ret_cluster)
+{
+    int status = v2_session_open(c, ret_cluster);
+    return status == 0 && c->argc == 0 ? fail_error(EXIT_BAD_ARGS, "key required") : status;
+}
+
 void keys_path(const char *key, struct buf *path)
 {
     buf_addf(path, "/v2/keys%s%s", key[0] != '\0' && key[0] != '/' ? "/" : "", key);
@@ -129,11 +135,9 @@ static int get(const struct context *c, struct cluster *cluster, const char *key
 int run_get(const struct context *c)
 {
     AUTO(cluster) struct cluster *cluster = NULL;
-    int status = v2_session_open(c, &cluster);
+    int status = keys_open(c, &cluster);
     if (status != 0)
         return status;
-    if (c->argc == 0)
-        return fail_error(EXIT_BAD_ARGS, "key required");
     return get(c, cluster, c->argv[0], false, print_value);
 }
 
@@ -173,11 +177,9 @@ static int write_key(const struct context *c, enum writing how, const char *prev
 {
     AUTO(cluster) struct cluster *cluster = NULL;
     AUTO(buf) struct buf value = BUF_INIT;
-    int status = v2_session_open(c, &cluster);
+    int status = keys_open(c, &cluster);
     if (status != 0)
         return status;
-    if (c->argc == 0)
-        return fail_error(EXIT_BAD_ARGS, "key required");
     if (!take_value(c, &value))
         return fail_error(EXIT_BAD_ARGS, "value required");
     struct request r = {.method = how == WRITE_IN_ORDER ? "POST" : "PUT",
@@ -214,11 +216,9 @@ int run_update(const struct context *c)
 static int write_dir(const struct context *c, enum writing how)
 {
     AUTO(cluster) struct cluster *cluster = NULL;
-    int status = v2_session_open(c, &cluster);
+    int status = keys_open(c, &cluster);
     if (status != 0)
         return status;
-    if (c->argc == 0)
-        return fail_error(EXIT_BAD_ARGS, "key required");
     struct request r = {
         .method = "PUT", .key = c->argv[0], .has_form = true, .once = how == WRITE_NEW};
     add_bool(&r.query, "dir", true);
@@ -254,11 +254,9 @@ struct removal {
 static int remove_key(const struct context *c, const struct removal *how)
 {
     AUTO(cluster) struct cluster *cluster = NULL;
-    int status = v2_session_open(c, &cluster);
+    int status = keys_open(c, &cluster);
     if (status != 0)
         return status;
-    if (c->argc == 0)
-        return fail_error(EXIT_BAD_ARGS, "key required");
     struct request r = {.method = "DELETE", .key = c->argv[0], .once = true};
     if (how->dir)
         add_bool(&r.query, "dir", true);

@@ -1,6 +1,7 @@
 noinst_LIBRARIES += src/ctlv2/libctlv2.a
 src_ctlv2_libctlv2_a_SOURCES = \
 	src/ctlv2/args.c src/ctlv2/args.h \
+	src/ctlv2/auth.c src/ctlv2/auth.h \
 	src/ctlv2/backup.c \
 	src/ctlv2/cluster.c src/ctlv2/cluster.h \
 	src/ctlv2/command.h \

@@ -152,9 +152,7 @@ int run_member_list(const struct context *c)
     AUTO(members) struct members m = {0};
     AUTO(member) struct member leader = {0};
     AUTO(trouble) struct trouble t = TROUBLE_INIT;
-    if (c->argc != 0)
-        return fail_plain("No arguments accepted");
-    int status = v2_session_open(c, &cluster);
+    int status = v2_session_open_for(c, 0, "No arguments accepted", &cluster);
     if (status != 0)
         return status;
     msec deadline = v2_session_deadline(c);
@@ -215,9 +213,7 @@ int run_member_add(const struct context *c)
     AUTO(member) struct member added = {0};
     AUTO(members) struct members all = {0};
     AUTO(trouble) struct trouble t = TROUBLE_INIT;
-    if (c->argc != 2)
-        return fail_plain("Provide a name and a single member peerURL");
-    int status = v2_session_open(c, &cluster);
+    int status = v2_session_open_for(c, 2, "Provide a name and a single member peerURL", &cluster);
     if (status != 0)
         return status;
     msec deadline = v2_session_deadline(c);
@@ -267,9 +263,7 @@ int run_member_remove(const struct context *c)
     AUTO(cluster) struct cluster *cluster = NULL;
     AUTO(members) struct members m = {0};
     AUTO(trouble) struct trouble t = TROUBLE_INIT;
-    if (c->argc != 1)
-        return fail_plain("Provide a single member ID");
-    int status = v2_session_open(c, &cluster);
+    int status = v2_session_open_for(c, 1, "Provide a single member ID", &cluster);
     if (status != 0)
         return status;
     const char *id = c->argv[0];
@@ -304,10 +298,10 @@ int run_member_update(const struct context *c)
 {
     AUTO(cluster) struct cluster *cluster = NULL;
     AUTO(trouble) struct trouble t = TROUBLE_INIT;
-    if (c->argc != 2)
-        return fail_plain("Provide an ID and a list of comma separated peerURL "
-                          "(0xabcd http://example.com,http://example1.com)");
-    int status = v2_session_open(c, &cluster);
+    int status = v2_session_open_for(c, 2,
+                                     "Provide an ID and a list of comma separated peerURL "
+                                     "(0xabcd http://example.com,http://example1.com)",
+                                     &cluster);
     if (status != 0)
         return status;
     if (!update_member(cluster, c->argv[0], c->argv[1], v2_session_deadline(c), &t))

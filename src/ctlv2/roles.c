@@ -4,27 +4,10 @@
 #include <stdlib.h>
 
 #include "cli/json.h"
+#include "ctlv2/auth.h"
 #include "ctlv2/read_json.h"
-#include "ctlv2/rest.h"
-#include "ctlv2/session.h"
 
-static int open_for_name(const struct context *c, struct cluster **ret_cluster)
-{
-    if (c->argc != 1)
-        return fail_plain("Please provide a role name");
-    int status = v2_session_open(c, ret_cluster);
-    if (status == 0)
-        v2_session_print_endpoints(c, *ret_cluster);
-    return status;
-}
-
-static bool role_do(struct cluster *c, const char *method, const char *name, const struct buf *body,
-                    msec deadline, struct answer *ret_answer, struct trouble *t)
-{
-    AUTO(buf) struct buf path = BUF_INIT;
-    buf_addf(&path, "/v2/auth/roles%s%s", name[0] != '\0' ? "/" : "", name);
-    return rest_do(c, method, buf_cstr(&path), body, deadline, ret_answer, t);
-}
+static const char name_wanted[] = "Please provide a role name";
 
 /* ---- reading ----------------------------------------------------------------------------- */
 
@@ -63,13 +46,12 @@ static bool role_read(struct slice body, struct role *r, struct trouble *t)
     return true;
 }
 
-static bool ask_for_role(struct cluster *c, const char *method, const char *name,
-                         const struct buf *body, msec deadline, struct role *r, struct trouble *t)
+static bool ask_for_role(struct auth *a, const char *method, const char *name,
+                         const struct buf *body, struct role *r)
 {
-    AUTO(answer) struct answer a = {0};
-    if (!role_do(c, method, name, body, deadline, &a, t))
-        return false;
-    return a.status == 200 ? role_read(buf_slice(&a.body), r, t) : rest_fail(&a, t);
+    AUTO(answer) struct answer answer = {0};
+    return auth_do(a, method, "roles", name, body, &answer) &&
+           role_read(buf_slice(&answer.body), r, &a->trouble);
 }
 
 static void print_paths(const char *title, const struct texts *paths)
@@ -81,14 +63,13 @@ static void print_paths(const char *title, const struct texts *paths)
 
 int run_role_get(const struct context *c)
 {
-    AUTO(cluster) struct cluster *cluster = NULL;
+    AUTO(auth) struct auth a;
     AUTO(role) struct role r = {0};
-    AUTO(trouble) struct trouble t = TROUBLE_INIT;
-    int status = open_for_name(c, &cluster);
+    int status = auth_open(c, 1, name_wanted, &a);
     if (status != 0)
         return status;
-    if (!ask_for_role(cluster, "GET", c->argv[0], NULL, v2_session_deadline(c), &r, &t))
-        return trouble_fail_plain(&t);
+    if (!ask_for_role(&a, "GET", c->argv[0], NULL, &r))
+        return auth_fail(&a);
     printf("Role: %s\n", buf_cstr(&r.name));
     print_paths("KV Read", &r.read);
     print_paths("KV Write", &r.write);
@@ -97,22 +78,16 @@ int run_role_get(const struct context *c)
 
 int run_role_list(const struct context *c)
 {
-    AUTO(cluster) struct cluster *cluster = NULL;
-    AUTO(answer) struct answer a = {0};
-    AUTO(trouble) struct trouble t = TROUBLE_INIT;
-    if (c->argc != 0)
-        return fail_plain("No arguments accepted");
-    int status = v2_session_open(c, &cluster);
+    AUTO(auth) struct auth a;
+    AUTO(answer) struct answer answer = {0};
+    int status = auth_open(c, 0, "No arguments accepted", &a);
     if (status != 0)
         return status;
-    v2_session_print_endpoints(c, cluster);
-    const struct action list = {
-        .method = "GET", .path = "/v2/auth/roles", .content_type = "application/json"};
-    if (!v2_cluster_do(cluster, &list, v2_session_deadline(c), &a, &t))
-        return trouble_fail_plain(&t);
-    if (a.status != 200)
-        return fail_plain("unexpected status code %u", a.status);
-    return print_name_list(buf_slice(&a.body), "roles", "role");
+    if (!auth_ask(&a, "GET", "roles", NULL, NULL, &answer))
+        return auth_fail(&a);
+    if (answer.status != 200)
+        return fail_plain("unexpected status code %u", answer.status);
+    return print_name_list(buf_slice(&answer.body), "roles", "role");
 }
 
 /* ---- changing ---------------------------------------------------------------------------- */
@@ -139,42 +114,31 @@ static void add_kv(struct json *j, const char *key, const char *path, unsigned p
 
 int run_role_add(const struct context *c)
 {
-    AUTO(cluster) struct cluster *cluster = NULL;
+    AUTO(auth) struct auth a;
     AUTO(role) struct role old = {0};
     AUTO(json) struct json j = JSON_INIT;
-    AUTO(answer) struct answer a = {0};
-    AUTO(trouble) struct trouble t = TROUBLE_INIT;
-    int status = open_for_name(c, &cluster);
+    AUTO(answer) struct answer answer = {0};
+    int status = auth_open(c, 1, name_wanted, &a);
     if (status != 0)
         return status;
     const char *name = c->argv[0];
-    msec deadline = v2_session_deadline(c);
-    if (ask_for_role(cluster, "GET", name, NULL, deadline, &old, &t))
+    if (ask_for_role(&a, "GET", name, NULL, &old))
         return fail_plain("Role %s already exists", name);
     json_open(&j, NULL);
     json_string(&j, "role", name);
     add_kv(&j, "permissions", "", 0);
     json_close(&j);
-    if (!role_do(cluster, "PUT", name, &j.text, deadline, &a, &t) ||
-        (a.status != 200 && a.status != 201 && !rest_fail(&a, &t)))
-        return trouble_fail_plain(&t);
+    if (!auth_do(&a, "PUT", "roles", name, &j.text, &answer))
+        return auth_fail(&a);
     printf("Role %s created\n", name);
     return 0;
 }
 
 int run_role_remove(const struct context *c)
 {
-    AUTO(cluster) struct cluster *cluster = NULL;
-    AUTO(answer) struct answer a = {0};
-    AUTO(trouble) struct trouble t = TROUBLE_INIT;
-    int status = open_for_name(c, &cluster);
-    if (status != 0)
-        return status;
-    if (!role_do(cluster, "DELETE", c->argv[0], NULL, v2_session_deadline(c), &a, &t) ||
-        (a.status != 200 && a.status != 201 && !rest_fail(&a, &t)))
-        return trouble_fail_plain(&t);
-    printf("Role %s removed\n", c->argv[0]);
-    return 0;
+    AUTO(auth) struct auth a;
+    int status = auth_open(c, 1, name_wanted, &a);
+    return status != 0 ? status : auth_remove(&a, "roles", c->argv[0], "Role");
 }
 
 /* Return the permission that the options name, or 0: not exactly one. */
@@ -212,23 +176,21 @@ static int check_path(const char *path)
 
 static int change_permission(const struct context *c, bool grant, unsigned permission)
 {
-    AUTO(cluster) struct cluster *cluster = NULL;
+    AUTO(auth) struct auth a;
     AUTO(role) struct role old = {0}, new = {0};
     AUTO(json) struct json j = JSON_INIT;
-    AUTO(trouble) struct trouble t = TROUBLE_INIT;
-    int status = open_for_name(c, &cluster);
+    int status = auth_open(c, 1, name_wanted, &a);
     if (status != 0)
         return status;
     const char *name = c->argv[0];
-    msec deadline = v2_session_deadline(c);
     json_open(&j, NULL);
     json_string(&j, "role", name);
     add_kv(&j, "permissions", "", 0);
     add_kv(&j, grant ? "grant" : "revoke", args_text(c->args, "path"), permission);
     json_close(&j);
-    if (!ask_for_role(cluster, "GET", name, NULL, deadline, &old, &t) ||
-        !ask_for_role(cluster, "PUT", name, &j.text, deadline, &new, &t))
-        return trouble_fail_plain(&t);
+    if (!ask_for_role(&a, "GET", name, NULL, &old) ||
+        !ask_for_role(&a, "PUT", name, &j.text, &new))
+        return auth_fail(&a);
     if (read_json_equal(old.permissions, new.permissions))
         printf("Role unchanged; already %s", grant ? "granted" : "revoked");
     printf("Role %s updated\n", name);

@@ -318,3 +318,9 @@ int v2_session_open(const struct context *c, struct cluster **ret_cluster)
     cluster = NULL;
     return 0;
 }
+
+int v2_session_open_for(const struct context *c, int argc, const char *usage,
+                        struct cluster **ret_cluster)
+{
+    return c->argc == argc ? v2_session_open(c, ret_cluster) : fail_plain("%s", usage);
+}

@@ -14,6 +14,9 @@ MUST_USE bool v2_session_open_unsynced(const struct context *c, struct cluster *
 /* The same, and learn the endpoints that its members advertise, unless --no-sync. When that fails
  * the message is printed: return the status to exit with, or 0. */
 MUST_USE int v2_session_open(const struct context *c, struct cluster **ret_cluster);
+/* The same for a command that takes just `argc` operands; with others it says `usage`. */
+MUST_USE int v2_session_open_for(const struct context *c, int argc, const char *usage,
+                                 struct cluster **ret_cluster);
 /* Return true if the files of the TLS options are of use. */
 MUST_USE bool v2_session_check_tls(const struct context *c, struct trouble *t);
 /* With --debug, print the endpoints once more, as the commands of users and roles do. */

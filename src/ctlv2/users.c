@@ -1,28 +1,14 @@
-/* ctlv2/users.c -- `user` and `auth`.
+/* ctlv2/users.c -- `user`.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "cli/json.h"
+#include "ctlv2/auth.h"
 #include "ctlv2/read_json.h"
-#include "ctlv2/rest.h"
 #include "ctlv2/session.h"
 
-static void users_path(const char *name, struct buf *b)
-{
-    buf_addf(b, "/v2/auth/users%s%s", name[0] != '\0' ? "/" : "", name);
-}
-
-/* Open the cluster for a command that takes one user's name. */
-static int open_for_name(const struct context *c, struct cluster **ret_cluster)
-{
-    if (c->argc != 1)
-        return fail_plain("Please provide a username");
-    int status = v2_session_open(c, ret_cluster);
-    if (status == 0)
-        v2_session_print_endpoints(c, *ret_cluster);
-    return status;
-}
+static const char name_wanted[] = "Please provide a username";
 
 /* ---- what is sent ------------------------------------------------------------------------ */
 
@@ -53,17 +39,12 @@ static void change_json(const char *name, const struct user_change *change, stru
     json_close(j);
 }
 
-static bool put_user(struct cluster *c, const char *name, const struct user_change *change,
-                     msec deadline, struct trouble *t)
+static bool put_user(struct auth *a, const char *name, const struct user_change *change)
 {
     AUTO(json) struct json j = JSON_INIT;
-    AUTO(buf) struct buf path = BUF_INIT;
-    AUTO(answer) struct answer a = {0};
+    AUTO(answer) struct answer answer = {0};
     change_json(name, change, &j);
-    users_path(name, &path);
-    if (!rest_do(c, "PUT", buf_cstr(&path), &j.text, deadline, &a, t))
-        return false;
-    return a.status == 200 || a.status == 201 || rest_fail(&a, t);
+    return auth_do(a, "PUT", "users", name, &j.text, &answer);
 }
 
 /* ---- reading ----------------------------------------------------------------------------- */
@@ -107,55 +88,42 @@ static int print_user(struct slice body)
 
 int run_user_get(const struct context *c)
 {
-    AUTO(cluster) struct cluster *cluster = NULL;
-    AUTO(answer) struct answer a = {0};
-    AUTO(buf) struct buf path = BUF_INIT;
-    AUTO(trouble) struct trouble t = TROUBLE_INIT;
-    int status = open_for_name(c, &cluster);
+    AUTO(auth) struct auth a;
+    AUTO(answer) struct answer answer = {0};
+    int status = auth_open(c, 1, name_wanted, &a);
     if (status != 0)
         return status;
-    users_path(c->argv[0], &path);
-    if (!rest_do(cluster, "GET", buf_cstr(&path), NULL, v2_session_deadline(c), &a, &t) ||
-        (a.status != 200 && !rest_fail(&a, &t)))
-        return trouble_fail_plain(&t);
-    return print_user(buf_slice(&a.body));
+    if (!auth_do(&a, "GET", "users", c->argv[0], NULL, &answer))
+        return auth_fail(&a);
+    return print_user(buf_slice(&answer.body));
 }
 
 int run_user_list(const struct context *c)
 {
-    AUTO(cluster) struct cluster *cluster = NULL;
-    AUTO(answer) struct answer a = {0};
-    AUTO(trouble) struct trouble t = TROUBLE_INIT;
-    if (c->argc != 0)
-        return fail_plain("No arguments accepted");
-    int status = v2_session_open(c, &cluster);
+    AUTO(auth) struct auth a;
+    AUTO(answer) struct answer answer = {0};
+    int status = auth_open(c, 0, "No arguments accepted", &a);
     if (status != 0)
         return status;
-    v2_session_print_endpoints(c, cluster);
-    const struct action list = {
-        .method = "GET", .path = "/v2/auth/users", .content_type = "application/json"};
-    if (!v2_cluster_do(cluster, &list, v2_session_deadline(c), &a, &t) ||
-        (a.status != 200 && !rest_fail(&a, &t)))
-        return trouble_fail_plain(&t);
-    return print_name_list(buf_slice(&a.body), "users", "user");
+    if (!auth_do(&a, "GET", "users", NULL, NULL, &answer))
+        return auth_fail(&a);
+    return print_name_list(buf_slice(&answer.body), "users", "user");
 }
 
 /* ---- changing ---------------------------------------------------------------------------- */
 
 int run_user_add(const struct context *c)
 {
-    AUTO(cluster) struct cluster *cluster = NULL;
-    AUTO(trouble) struct trouble t = TROUBLE_INIT;
-    int status = open_for_name(c, &cluster);
+    AUTO(auth) struct auth a;
+    int status = auth_open(c, 1, name_wanted, &a);
     if (status != 0)
         return status;
     char *name, *password;
-    msec deadline = v2_session_deadline(c);
     v2_session_split_user(c->argv[0], "New password: ", &name, &password);
-    if (put_user(cluster, name, &(struct user_change){.password = password}, deadline, &t))
+    if (put_user(&a, name, &(struct user_change){.password = password}))
         printf("User %s created\n", name);
     else
-        status = trouble_fail_plain(&t);
+        status = auth_fail(&a);
     free(name);
     free(password);
     return status;
@@ -163,53 +131,39 @@ int run_user_add(const struct context *c)
 
 int run_user_passwd(const struct context *c)
 {
-    AUTO(cluster) struct cluster *cluster = NULL;
-    AUTO(trouble) struct trouble t = TROUBLE_INIT;
-    int status = open_for_name(c, &cluster);
+    AUTO(auth) struct auth a;
+    int status = auth_open(c, 1, name_wanted, &a);
     if (status != 0)
         return status;
-    msec deadline = v2_session_deadline(c);
     char *password = v2_session_ask_password("New password: ");
-    if (put_user(cluster, c->argv[0], &(struct user_change){.password = password}, deadline, &t))
+    if (put_user(&a, c->argv[0], &(struct user_change){.password = password}))
         printf("Password updated\n");
     else
-        status = trouble_fail_plain(&t);
+        status = auth_fail(&a);
     free(password);
     return status;
 }
 
 int run_user_remove(const struct context *c)
 {
-    AUTO(cluster) struct cluster *cluster = NULL;
-    AUTO(answer) struct answer a = {0};
-    AUTO(buf) struct buf path = BUF_INIT;
-    AUTO(trouble) struct trouble t = TROUBLE_INIT;
-    int status = open_for_name(c, &cluster);
-    if (status != 0)
-        return status;
-    users_path(c->argv[0], &path);
-    if (!rest_do(cluster, "DELETE", buf_cstr(&path), NULL, v2_session_deadline(c), &a, &t) ||
-        (a.status != 200 && a.status != 201 && !rest_fail(&a, &t)))
-        return trouble_fail_plain(&t);
-    printf("User %s removed\n", c->argv[0]);
-    return 0;
+    AUTO(auth) struct auth a;
+    int status = auth_open(c, 1, name_wanted, &a);
+    return status != 0 ? status : auth_remove(&a, "users", c->argv[0], "User");
 }
 
 static int change_roles(const struct context *c, bool grant)
 {
-    AUTO(cluster) struct cluster *cluster = NULL;
-    AUTO(trouble) struct trouble t = TROUBLE_INIT;
+    AUTO(auth) struct auth a = {.trouble = TROUBLE_INIT};
     const struct option_value *roles = args_value(c->args, "roles");
     if (roles->text_n == 0)
         return fail_plain("No roles specified; please use `--roles`");
-    msec deadline = v2_session_deadline(c);
-    int status = open_for_name(c, &cluster);
+    int status = auth_open(c, 1, name_wanted, &a);
     if (status != 0)
         return status;
     const struct user_change change = {.grant = grant ? roles : NULL,
                                        .revoke = grant ? NULL : roles};
-    if (!put_user(cluster, c->argv[0], &change, deadline, &t))
-        return trouble_fail_plain(&t);
+    if (!put_user(&a, c->argv[0], &change))
+        return auth_fail(&a);
     printf("User %s updated\n", c->argv[0]);
     return 0;
 }
@@ -222,34 +176,4 @@ int run_user_grant(const struct context *c)
 int run_user_revoke(const struct context *c)
 {
     return change_roles(c, false);
-}
-
-/* ---- auth -------------------------------------------------------------------------------- */
-
-static int switch_auth(const struct context *c, const char *method, const char *done)
-{
-    AUTO(cluster) struct cluster *cluster = NULL;
-    AUTO(answer) struct answer a = {0};
-    AUTO(trouble) struct trouble t = TROUBLE_INIT;
-    if (c->argc != 0)
-        return fail_plain("No arguments accepted");
-    int status = v2_session_open(c, &cluster);
-    if (status != 0)
-        return status;
-    v2_session_print_endpoints(c, cluster);
-    if (!rest_do(cluster, method, "/v2/auth/enable", NULL, v2_session_deadline(c), &a, &t) ||
-        (a.status != 200 && a.status != 201 && !rest_fail(&a, &t)))
-        return trouble_fail_plain(&t);
-    printf("Authentication %s\n", done);
-    return 0;
-}
-
-int run_auth_enable(const struct context *c)
-{
-    return switch_auth(c, "PUT", "Enabled");
-}
-
-int run_auth_disable(const struct context *c)
-{
-    return switch_auth(c, "DELETE", "Disabled");
 }

@@ -83,11 +83,9 @@ static bool print_event(const struct context *c, struct watch *w, int *ret_statu
 int run_watch(const struct context *c)
 {
     AUTO(cluster) struct cluster *cluster = NULL;
-    int status = v2_session_open(c, &cluster);
+    int status = keys_open(c, &cluster);
     if (status != 0)
         return status;
-    if (c->argc == 0)
-        return fail_error(EXIT_BAD_ARGS, "key required");
     struct watch w = watch_new(c, cluster, c->argv[0]);
     v2_cluster_end_on_interrupt(cluster);
     while (print_event(c, &w, &status))
