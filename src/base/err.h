@@ -110,7 +110,7 @@ enum grpc_code {
       "etcdserver: invalid downgrade target version")                                              \
     X(ERR_DOWNGRADE_IN_PROGRESS, GRPC_FAILED_PRECONDITION,                                         \
       "etcdserver: cluster has a downgrade job in progress")                                       \
-    X(ERR_NO_DOWNGRADE, GRPC_FAILED_PRECONDITION, "etcdserver: no inflight downgrade job")         \
+    X(ERR_UNKNOWN_METHOD, GRPC_UNKNOWN, "etcdserver: unknown method")                              \
     X(ERR_CANCELED, GRPC_CANCELED, "etcdserver: request canceled")                                 \
     X(ERR_DEADLINE, GRPC_DEADLINE_EXCEEDED, "etcdserver: context deadline exceeded")               \
     X(ERR_WATCH_CANCELED, GRPC_CANCELED, "etcdserver: watch canceled")                             \

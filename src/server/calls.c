@@ -146,7 +146,8 @@ void call_propose_request(struct server *s, struct server_call *call,
         call_answer(s, call, ERR_NOT_CAPABLE, NULL);
         return;
     }
-    header.id = call->id;
+    /* A new one: in a call that has waited, `id` was what it waited for. */
+    header.id = call->id = atomic_fetch_add_explicit(&s->next_id, 1, memory_order_relaxed);
     req->header = &header;
     call->entry = entry_encode(req);
     req->header = NULL;
@@ -370,6 +371,8 @@ static void read_answer(struct server *s, struct server_call *call)
         read_txn(s, call);
     else if (call->op == OP_MEMBER_LIST)
         member_list(s, call);
+    else if (call->op == OP_DOWNGRADE)
+        downgrade_call(s, call);
     else if (call->op == OP_LEASE_KEEP_ALIVE)
         lease_keep_alive(s, call, true);
     else if (call->op == OP_LEASE_TIME_TO_LIVE)
@@ -447,12 +450,10 @@ void call_run(struct server *s, struct server_task *t)
     case OP_MOVE_LEADER:
         transfer_call(s, call);
         break;
-    case OP_DOWNGRADE:
-        downgrade_call(s, call);
-        break;
     case OP_AUTH_STATUS:
         auth_status(s, call);
         break;
+    case OP_DOWNGRADE:
     case OP_TXN:
     case OP_READ_INDEX:
         read_ask(s, call);

@@ -292,6 +292,8 @@ static void poll_all(struct versions *v)
 
 /* ---- downgrade -------------------------------------------------------------------------------------- */
 
+#define ACTION(name) ETCDSERVERPB__DOWNGRADE_REQUEST__DOWNGRADE_ACTION__##name
+
 /* "3.6" or "3.6.0". */
 static bool target_parse(const char *text, struct version *ret)
 {
@@ -305,10 +307,15 @@ static bool target_parse(const char *text, struct version *ret)
     return sscanf(text, ".%9u%n", &patch, &end) == 1 && text[end] == '\0';
 }
 
-static enum err downgrade_check(struct server *s, const char *text, struct version *ret)
+static enum err downgrade_check(struct server *s, const Etcdserverpb__DowngradeRequest *req,
+                                struct version *ret)
 {
     const char *now_text = cluster_version(s->cluster);
-    if (!target_parse(text, ret))
+    if (req->action == ACTION(CANCEL))
+        return ERR_OK; /* that there is nothing to cancel is no error */
+    if (req->action != ACTION(VALIDATE) && req->action != ACTION(ENABLE))
+        return ERR_UNKNOWN_METHOD;
+    if (!target_parse(req->version, ret))
         return ERR_DOWNGRADE_BAD_FORMAT;
     if (now_text == NULL)
         return ERR_NO_CLUSTER_VERSION;
@@ -326,31 +333,31 @@ static void told_version(struct server *s, char ret_text[CLUSTER_VERSION_MAX])
     snprintf(ret_text, CLUSTER_VERSION_MAX, "%u.%u", v.major, v.minor);
 }
 
-/* The answer to DowngradeRequest: an entry to propose in the call's name, or at once. */
+/* The answer to DowngradeRequest, for a call that has waited as a linearizable read does: an entry
+ * to propose in its name, or at once. */
 void downgrade_call(struct server *s, struct server_call *call)
 {
     const Etcdserverpb__DowngradeRequest *req = (const void *)call->request;
     Etcdserverpb__InternalRaftRequest entry = ETCDSERVERPB__INTERNAL_RAFT_REQUEST__INIT;
     Membershippb__DowngradeInfoSetRequest set = MEMBERSHIPPB__DOWNGRADE_INFO_SET_REQUEST__INIT;
     Etcdserverpb__DowngradeResponse resp = ETCDSERVERPB__DOWNGRADE_RESPONSE__INIT;
-    bool cancel = req->action == ETCDSERVERPB__DOWNGRADE_REQUEST__DOWNGRADE_ACTION__CANCEL;
     char text[CLUSTER_VERSION_MAX] = "", version[CLUSTER_VERSION_MAX];
     struct version target;
-    enum err e = cancel ? (cluster_downgrade_enabled(s->cluster) ? ERR_OK : ERR_NO_DOWNGRADE)
-                        : downgrade_check(s, req->version, &target);
+    enum err e = downgrade_check(s, req, &target);
     if (e != ERR_OK) {
         call_answer(s, call, e, NULL);
         return;
     }
     told_version(s, version);
     resp.version = version;
-    if (req->action == ETCDSERVERPB__DOWNGRADE_REQUEST__DOWNGRADE_ACTION__VALIDATE) {
+    if (req->action == ACTION(VALIDATE) ||
+        (req->action == ACTION(CANCEL) && !cluster_downgrade_enabled(s->cluster))) {
         call_answer_pb(s, call, &resp.base);
         return;
     }
-    if (!cancel)
+    set.enabled = req->action == ACTION(ENABLE);
+    if (set.enabled)
         snprintf(text, sizeof text, "%u.%u.0", target.major, target.minor);
-    set.enabled = !cancel;
     set.ver = text;
     entry.downgrade_info_set = &set;
     call_propose_request(s, call, &entry);

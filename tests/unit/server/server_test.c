@@ -12,6 +12,9 @@ enum {
     DEACTIVATE = ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__DEACTIVATE,
     NOSPACE = ETCDSERVERPB__ALARM_TYPE__NOSPACE,
     CORRUPT = ETCDSERVERPB__ALARM_TYPE__CORRUPT,
+    VALIDATE = ETCDSERVERPB__DOWNGRADE_REQUEST__DOWNGRADE_ACTION__VALIDATE,
+    ENABLE = ETCDSERVERPB__DOWNGRADE_REQUEST__DOWNGRADE_ACTION__ENABLE,
+    CANCEL = ETCDSERVERPB__DOWNGRADE_REQUEST__DOWNGRADE_ACTION__CANCEL,
 };
 
 static void value_is(struct rig *g, const char *key, const char *expected)
@@ -77,6 +80,41 @@ static void linearizable_reads_are_confirmed(void **state)
     assert_int_equal(resp->n_members, 1);
     assert_string_equal(resp->members[0]->name, "m");
     assert_int_equal(resp->header->revision, 0);
+    rig_stop(g);
+}
+
+static enum err downgrade(struct rig *g, int action, const char *target, const char **ret_version)
+{
+    Etcdserverpb__DowngradeRequest r = ETCDSERVERPB__DOWNGRADE_REQUEST__INIT;
+    Etcdserverpb__DowngradeResponse *resp;
+    r.action = (Etcdserverpb__DowngradeRequest__DowngradeAction)action;
+    r.version = arena_strdup(g->arena, target);
+    enum err e = rig_call(g, OP_DOWNGRADE, &r, &etcdserverpb__downgrade_response__descriptor, &resp);
+    *ret_version = e == ERR_OK ? resp->version : "";
+    return e;
+}
+
+static bool has_cluster_version(void *arg)
+{
+    const char *version;
+    return downgrade(arg, VALIDATE, "3.6", &version) != ERR_NO_CLUSTER_VERSION;
+}
+
+static void downgrades_begin_and_are_cancelled(void **state)
+{
+    struct rig *g = *state;
+    const char *version;
+    rig_start(g, NULL, NULL);
+    while (!has_cluster_version(g)) /* the leader decides on it soon */
+        ;
+    assert_int_equal(downgrade(g, CANCEL, "", &version), ERR_OK); /* there is none */
+    assert_string_equal(version, "3.7");
+    assert_int_equal(downgrade(g, 7, "3.6", &version), ERR_UNKNOWN_METHOD);
+    assert_false(rig_status(g)->downgradeinfo->enabled);
+    assert_int_equal(downgrade(g, ENABLE, "3.6.0", &version), ERR_OK);
+    assert_true(rig_status(g)->downgradeinfo->enabled);
+    assert_int_equal(downgrade(g, CANCEL, "", &version), ERR_OK);
+    assert_false(rig_status(g)->downgradeinfo->enabled);
     rig_stop(g);
 }
 
@@ -511,6 +549,7 @@ int main(void)
         TEST(puts_and_reads),
         TEST(answers_with_whole_headers),
         TEST(linearizable_reads_are_confirmed),
+        TEST(downgrades_begin_and_are_cancelled),
         TEST(leases_are_granted_renewed_and_revoked),
         TEST(leases_run_out),
         TEST(physical_compaction_is_answered_when_done),
