@@ -114,7 +114,7 @@ static void client_session_over(struct h2_client *c)
 
 static bool client_pings(const struct h2_client *c)
 {
-    return c->cfg.ping_ms != 0 && (c->cfg.ping_without_streams || c->stream_n != 0);
+    return c->cfg.ping_ms != 0 && c->stream_n != 0;
 }
 
 static void client_set_timer(struct h2_client *c)
@@ -402,9 +402,4 @@ enum h2_client_state h2_client_state(const struct h2_client *c)
 bool h2_client_takes_streams(const struct h2_client *c)
 {
     return c->state == H2_CLIENT_READY && nghttp2_session_check_request_allowed(c->session);
-}
-
-size_t h2_client_streams(const struct h2_client *c)
-{
-    return c->stream_n;
 }

@@ -32,10 +32,9 @@ struct h2_client_config {
     const char *authority;         /* :authority */
     const struct http_io_ops *ops; /* NULL is plain */
     void *io_arg;
-    msec connect_timeout_ms;   /* name, connection, handshake, SETTINGS [20 s] */
-    msec ping_ms;              /* PING after this long without a byte received; 0: never */
-    msec ping_timeout_ms;      /* the connection is lost when it stays unanswered [20 s] */
-    bool ping_without_streams; /* also while no stream is open */
+    msec connect_timeout_ms; /* name, connection, handshake, SETTINGS [20 s] */
+    msec ping_ms;            /* with open streams, PING after so long without a byte; 0: never */
+    msec ping_timeout_ms;    /* the connection is lost when it stays unanswered [20 s] */
     uint32_t stream_window, conn_window; /* what the server may send ahead [512 KiB, 8 MiB] */
     uint32_t headers_max;                /* bytes of one header block of an answer [64 KiB] */
     /* The state changed; on the way to IDLE `why` says what happened. May be NULL. Streams that
@@ -57,8 +56,6 @@ void h2_client_connect(struct h2_client *c);
 /* False after GOAWAY, when stream IDs are used up, or when not READY: a stream that is opened now
  * would be refused. */
 bool h2_client_takes_streams(const struct h2_client *c);
-/* Streams that are open or wait for the server's limit of concurrent ones. */
-size_t h2_client_streams(const struct h2_client *c);
 
 enum { H2_STREAM_HEADERS_MAX = 32 };
 
@@ -68,8 +65,6 @@ struct h2_stream {
     const char *method, *path;         /* lent until done */
     const struct http_header *headers; /* lent until done; names in lower case */
     size_t n_headers;
-    bool holds_window; /* bytes count against the stream's window until h2_stream_consume(), not
-                        * only until `data` returns */
 
     /* Each may be NULL but `done`. All may cancel the stream. */
     void (*headers_done)(struct h2_stream *s);            /* `status` and h2_stream_header() */
@@ -108,8 +103,6 @@ void h2_stream_send(struct h2_stream *s, struct slice data);
 void h2_stream_end(struct h2_stream *s);
 /* Body bytes that are queued and not yet handed to the connection. */
 size_t h2_stream_pending(const struct h2_stream *s);
-/* Give back `n` bytes of window, where holds_window is set. */
-void h2_stream_consume(struct h2_stream *s, size_t n);
 /* End it without `done` (RST_STREAM CANCEL). Not open, or over: does nothing. Fine inside its own
  * callbacks, other than done. */
 void h2_stream_cancel(struct h2_stream *s);

@@ -232,10 +232,6 @@ static int on_data_chunk(nghttp2_session *ses, uint8_t flags, int32_t id, const 
     (void)flags;
     (void)arg;
     struct h2_stream *s = stream_of(ses, id);
-    /* A stream that holds back stalls itself, not the connection. */
-    nghttp2_session_consume_connection(ses, n);
-    if (s == NULL || !s->holds_window)
-        nghttp2_session_consume_stream(ses, id, n);
     if (s != NULL && s->data != NULL)
         s->data(s, slice_make(p, n));
     return 0;
@@ -376,7 +372,6 @@ void session_start(struct h2_client *c)
     nghttp2_session_callbacks *cb = callbacks_new();
     nghttp2_option *option;
     invariant(nghttp2_option_new(&option) == 0);
-    nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
     int rc = nghttp2_session_client_new2(&c->session, cb, c, option);
     invariant(rc == 0);
@@ -471,14 +466,6 @@ void h2_stream_end(struct h2_stream *s)
 size_t h2_stream_pending(const struct h2_stream *s)
 {
     return s->out.n - s->out_at;
-}
-
-void h2_stream_consume(struct h2_stream *s, size_t n)
-{
-    if (s->client == NULL || s->id == 0)
-        return;
-    nghttp2_session_consume_stream(s->client->session, s->id, n);
-    h2_client_wake(s->client);
 }
 
 void h2_stream_cancel(struct h2_stream *s)

@@ -15,7 +15,6 @@
 
 enum {
     FUZZ_BODY = 1,           /* the requests have bodies */
-    FUZZ_HOLD = 2,           /* the windows are given back late */
     FUZZ_CANCEL_HEADERS = 4, /* cancel in headers_done */
     FUZZ_CANCEL_DATA = 8,    /* cancel in data */
     FUZZ_AGAIN = 16,         /* open a stream again when it ends, once each */
@@ -34,7 +33,6 @@ static struct {
     struct fuzz_stream {
         struct h2_stream s;
         bool open, again;
-        size_t held;
     } streams[STREAMS];
 } fuzz;
 
@@ -76,19 +74,13 @@ static void fuzz_data(struct h2_stream *s, struct slice data)
     struct fuzz_stream *f = fuzz_of(s);
     if (data.n == 0 || data.n > INPUT_MAX)
         abort();
-    f->held += data.n;
     if (fuzz.what & FUZZ_CANCEL_DATA)
         fuzz_cancel(f);
-    else if (f->held > 1000 && (fuzz.what & FUZZ_HOLD)) {
-        h2_stream_consume(s, f->held);
-        f->held = 0;
-    }
 }
 
 static void fuzz_open(struct fuzz_stream *f)
 {
     f->open = true;
-    f->held = 0;
     h2_stream_open(fuzz.client, &f->s, !(fuzz.what & FUZZ_BODY));
     if (fuzz.what & FUZZ_BODY)
         h2_stream_send(&f->s, slice_str("body"));
@@ -155,7 +147,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     for (size_t i = 0; i < STREAMS; i++)
         fuzz.streams[i] = (struct fuzz_stream){.s = {.method = "POST",
                                                      .path = "/",
-                                                     .holds_window = fuzz.what & FUZZ_HOLD,
                                                      .headers_done = fuzz_headers,
                                                      .data = fuzz_data,
                                                      .drain = fuzz_drain,
