@@ -5,6 +5,7 @@ etcdctl_SOURCES = \
 	src/etcdctl/check.c src/etcdctl/check.h \
 	src/etcdctl/check_datascale.c \
 	src/etcdctl/check_perf.c \
+	src/etcdctl/child.c src/etcdctl/child.h \
 	src/etcdctl/commands.c src/etcdctl/commands.h \
 	src/etcdctl/compaction.c \
 	src/etcdctl/compare.c \

@@ -1,7 +1,6 @@
 /* etcdctl/lock.c -- etcdctl lock: hold a named lock, for as long as a command runs or until a
  * signal comes.
  * SPDX-License-Identifier: Apache-2.0 */
-#include <ctype.h>
 #include <fcntl.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -10,9 +9,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "etcdctl/child.h"
 #include "etcdctl/commands.h"
 #include "etcdctl/interrupt.h"
-#include "etcdctl/os_error.h"
 #include "etcdctl/session.h"
 
 extern char **environ;
@@ -38,13 +37,9 @@ static void set_environment(const struct etcd_mutex *m)
 
 static int start_failed(const char *name, int error)
 {
-    if (strchr(name, '/')) {
-        char *why = os_error(error);
-        int code = cli_fail(CLI_ERROR, "fork/exec %s: %s", name, why);
-        free(why);
-        return code;
-    }
-    return cli_fail(CLI_ERROR, "exec: \"%s\": executable file not found in $PATH", name);
+    AUTO(buf) struct buf why = BUF_INIT;
+    child_add_start_error(&why, name, error);
+    return cli_fail(CLI_ERROR, "%s", buf_cstr(&why));
 }
 
 /* Start with no standard input: the terminal stays with who holds the lock. */
@@ -84,13 +79,12 @@ static int wait_for(struct etcd_client *c, pid_t pid)
 
 static int exit_code_of(int status)
 {
-    if (WIFEXITED(status))
-        return WEXITSTATUS(status) == 0
-                   ? CLI_OK
-                   : cli_fail(WEXITSTATUS(status), "exit status %d", WEXITSTATUS(status));
-    const char *name = strsignal(WTERMSIG(status));
-    return cli_fail(EXIT_OF_SIGNALLED, "signal: %c%s%s", tolower((unsigned char)name[0]), name + 1,
-                    WCOREDUMP(status) ? " (core dumped)" : "");
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return CLI_OK;
+    AUTO(buf) struct buf how = BUF_INIT;
+    child_add_end(&how, status);
+    return cli_fail(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_OF_SIGNALLED, "%s",
+                    buf_cstr(&how));
 }
 
 static int run_command(struct session *s, struct etcd_mutex *m, char **argv)

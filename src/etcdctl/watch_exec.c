@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "etcdctl/watch_exec.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <spawn.h>
@@ -14,7 +13,7 @@
 
 #include "cli/command.h"
 #include "cli/quote.h"
-#include "etcdctl/os_error.h"
+#include "etcdctl/child.h"
 
 enum {
     OWN_VARIABLES = 4,
@@ -63,41 +62,26 @@ static int fail(char *const *argv, const char *why)
     return CLI_ERROR;
 }
 
-static int check_status(char *const *argv, int status)
-{
-    char why[128];
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        return CLI_OK;
-    if (WIFEXITED(status)) {
-        snprintf(why, sizeof(why), "exit status %d", WEXITSTATUS(status));
-    } else {
-        snprintf(why, sizeof(why), "signal: %s", strsignal(WTERMSIG(status)));
-        why[8] = (char)tolower((unsigned char)why[8]);
-    }
-    return fail(argv, why);
-}
-
 int watch_exec(char *const *argv, int64_t revision, const Mvccpb__Event *event)
 {
     size_t own;
     pid_t pid;
     int status = 0;
     char **env = make_env(revision, event, &own);
+    AUTO(buf) struct buf why = BUF_INIT;
     fflush(stdout);
     int e = posix_spawnp(&pid, argv[0], NULL, NULL, argv, env);
     for (size_t i = own; env[i]; i++)
         free(env[i]);
     free(env);
     if (e != 0) {
-        AUTO(buf) struct buf why = BUF_INIT;
-        char *reason = os_error(e);
-        bool searched = e == ENOENT && !strchr(argv[0], '/');
-        buf_addf(&why, searched ? "exec: \"%s\": %s" : "fork/exec %s: %s", argv[0],
-                 searched ? "executable file not found in $PATH" : reason);
-        free(reason);
+        child_add_start_error(&why, argv[0], e);
         return fail(argv, buf_cstr(&why));
     }
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    return check_status(argv, status);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return CLI_OK;
+    child_add_end(&why, status);
+    return fail(argv, buf_cstr(&why));
 }
