@@ -12,7 +12,8 @@ enum {
     MAINTENANCE_TIMEOUT_MS = 30 * 1000,
 };
 
-int check_size(const char *load)
+/* -1: there is none of that name, and the error was printed. */
+static int size_of(const char *load)
 {
     static const char *const names[][2] = {
         {"s", "small"}, {"m", "medium"}, {"l", "large"}, {"xl", "xLarge"}};
@@ -23,7 +24,25 @@ int check_size(const char *load)
     return -1;
 }
 
-int check_is_empty(struct etcd_client *c, const char *prefix, const char *advice, int64_t timeout_ms)
+int check_run(struct cli_command *cmd, const char *load,
+              int (*check)(struct etcd_client *c, const struct session_config *config, int size))
+{
+    int size = size_of(load);
+    if (size < 0)
+        return CLI_BAD_FEATURE;
+    struct session_config config;
+    int code = session_config_init(&config, cmd);
+    if (code != CLI_OK)
+        return code;
+    struct etcd_client *c = session_dial(&config, NULL, &code);
+    if (c)
+        code = check(c, &config, size);
+    etcd_client_free(c);
+    session_config_fini(&config);
+    return code;
+}
+
+int check_is_empty(struct etcd_client *c, const char *prefix, const char *quote, int64_t timeout_ms)
 {
     struct arena *a = arena_new();
     Etcdserverpb__RangeRequest request = ETCDSERVERPB__RANGE_REQUEST__INIT;
@@ -37,8 +56,9 @@ int check_is_empty(struct etcd_client *c, const char *prefix, const char *advice
     } else if (r->n_kvs > 0) {
         AUTO(buf) struct buf quoted = BUF_INIT;
         quote_add(&quoted, slice_str(prefix));
-        code = cli_fail(CLI_INVALID_INPUT, "prefix %s has keys. Delete with %s first",
-                        buf_cstr(&quoted), advice);
+        code = cli_fail(CLI_INVALID_INPUT, "prefix %s has keys. Delete with %setcdctl del "
+                                            "--prefix %s%s first",
+                        buf_cstr(&quoted), quote, prefix, quote);
     }
     etcd_response_free(r);
     arena_free(a);

@@ -8,12 +8,14 @@
 
 extern struct cli_command cmd_check_perf, cmd_check_datascale;
 
-/* The size of a check by its name: 0 to 3 for s, m, l, xl (or small, medium, large, xLarge). -1: it
- * is none, and the error was printed. */
-int check_size(const char *load);
+/* Run a check with a client, the configuration, and its size: 0 to 3 for a `load` of s, m, l, xl (or
+ * small, medium, large, xLarge). Return the exit code. */
+int check_run(struct cli_command *cmd, const char *load,
+              int (*check)(struct etcd_client *c, const struct session_config *config, int size));
 
-/* Refuse to go on if there are keys already. Return CLI_OK, or the exit code. */
-int check_is_empty(struct etcd_client *c, const char *prefix, const char *advice, int64_t timeout_ms);
+/* Refuse to go on if there are keys already. Return CLI_OK, or the exit code. `quote` stands around
+ * the command that is advised. */
+int check_is_empty(struct etcd_client *c, const char *prefix, const char *quote, int64_t timeout_ms);
 
 /* Delete all keys of the prefix. Return the revision, or 0: *ret_error. */
 int64_t check_clean_up(struct etcd_client *c, const char *prefix, int64_t timeout_ms,

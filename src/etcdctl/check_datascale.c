@@ -1,7 +1,6 @@
 /* etcdctl/check_datascale.c -- etcdctl check datascale: how much memory do so many keys take?
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "etcdctl/check.h"
 #include "etcdctl/commands.h"
@@ -67,9 +66,7 @@ static int fill(struct etcd_client *c, const struct session_config *config,
 
 static int check(struct etcd_client *c, const struct session_config *config, int size)
 {
-    char *advice = xasprintf("etcdctl del --prefix %s", opt.prefix);
-    int code = check_is_empty(c, opt.prefix, advice, -1);
-    free(advice);
+    int code = check_is_empty(c, opt.prefix, "", -1);
     struct load_plan plan = {.prefix = opt.prefix,
                              .key_size = KEY_SIZE,
                              .value_size = VALUE_SIZE,
@@ -82,19 +79,7 @@ static int run(struct cli_command *cmd, int argc, char **argv)
 {
     (void)argc;
     (void)argv;
-    int size = check_size(opt.load);
-    if (size < 0)
-        return CLI_BAD_FEATURE;
-    struct session_config config;
-    int code = session_config_init(&config, cmd);
-    if (code != CLI_OK)
-        return code;
-    struct etcd_client *c = session_dial(&config, NULL, &code);
-    if (c)
-        code = check(c, &config, size);
-    etcd_client_free(c);
-    session_config_fini(&config);
-    return code;
+    return check_run(cmd, opt.load, check);
 }
 
 static struct cli_flag flags[] = {

@@ -1,7 +1,6 @@
 /* etcdctl/check_perf.c -- etcdctl check perf: does the cluster keep up with so many writes?
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "etcdctl/check.h"
 #include "etcdctl/commands.h"
@@ -53,9 +52,7 @@ static int judge(const struct load_stats *s, unsigned rate)
 
 static int check(struct etcd_client *c, const struct session_config *config, int size)
 {
-    char *advice = xasprintf("'etcdctl del --prefix %s'", opt.prefix);
-    int code = check_is_empty(c, opt.prefix, advice, DURATION_S * 1000);
-    free(advice);
+    int code = check_is_empty(c, opt.prefix, "'", DURATION_S * 1000);
     if (code != CLI_OK)
         return code;
     struct load_plan plan = {.prefix = opt.prefix,
@@ -79,19 +76,7 @@ static int run(struct cli_command *cmd, int argc, char **argv)
 {
     (void)argc;
     (void)argv;
-    int size = check_size(opt.load);
-    if (size < 0)
-        return CLI_BAD_FEATURE;
-    struct session_config config;
-    int code = session_config_init(&config, cmd);
-    if (code != CLI_OK)
-        return code;
-    struct etcd_client *c = session_dial(&config, NULL, &code);
-    if (c)
-        code = check(c, &config, size);
-    etcd_client_free(c);
-    session_config_fini(&config);
-    return code;
+    return check_run(cmd, opt.load, check);
 }
 
 static const char *const loads[] = {"small", "medium", "large", "xLarge", NULL};
