@@ -144,6 +144,25 @@ static const struct visit *failures_print(const struct tour *t, const char *what
     return last;
 }
 
+/* Print what the endpoints answered. *ret_failed is one that gave no answer, or NULL. */
+static int answers_print(struct tour *t, const char *what,
+                         int (*print)(struct printer *p, const struct ep_answer *v, size_t n),
+                         const struct visit **ret_failed)
+{
+    int code = CLI_OK;
+    *ret_failed = failures_print(t, what, &code);
+    if (code != CLI_OK)
+        return code;
+    size_t n = 0;
+    struct ep_answer *list = xcalloc(t->endpoints.n + 1, sizeof *list);
+    for (size_t i = 0; i < t->endpoints.n; i++)
+        if (t->visits[i].response)
+            list[n++] = (struct ep_answer){t->visits[i].ep, t->visits[i].response};
+    code = print(&t->printer, list, n);
+    free(list);
+    return code;
+}
+
 static void status_visit(struct etcd_client *c, struct visit *v)
 {
     Etcdserverpb__StatusRequest request = ETCDSERVERPB__STATUS_REQUEST__INIT;
@@ -155,19 +174,10 @@ static int status_run(struct cli_command *cmd, int argc, char **argv)
     (void)argc;
     (void)argv;
     AUTO(tour) struct tour t;
+    const struct visit *failed = NULL;
     int code = tour_make(&t, cmd, status_visit);
-    if (code != CLI_OK)
-        return code;
-    const struct visit *failed = failures_print(&t, "status", &code);
-    if (code != CLI_OK)
-        return code;
-    size_t n = 0;
-    struct ep_status *list = xcalloc(t.endpoints.n + 1, sizeof *list);
-    for (size_t i = 0; i < t.endpoints.n; i++)
-        if (t.visits[i].response)
-            list[n++] = (struct ep_status){t.visits[i].ep, t.visits[i].response};
-    code = print_endpoint_status(&t.printer, list, n);
-    free(list);
+    if (code == CLI_OK)
+        code = answers_print(&t, "status", print_endpoint_status, &failed);
     return code == CLI_OK && failed ? CLI_ERROR : code;
 }
 
@@ -183,19 +193,10 @@ static int hashkv_run(struct cli_command *cmd, int argc, char **argv)
     (void)argc;
     (void)argv;
     AUTO(tour) struct tour t;
+    const struct visit *failed = NULL;
     int code = tour_make(&t, cmd, hashkv_visit);
-    if (code != CLI_OK)
-        return code;
-    const struct visit *failed = failures_print(&t, "hash", &code);
-    if (code != CLI_OK)
-        return code;
-    size_t n = 0;
-    struct ep_hashkv *list = xcalloc(t.endpoints.n + 1, sizeof *list);
-    for (size_t i = 0; i < t.endpoints.n; i++)
-        if (t.visits[i].response)
-            list[n++] = (struct ep_hashkv){t.visits[i].ep, t.visits[i].response};
-    code = print_endpoint_hashkv(&t.printer, list, n);
-    free(list);
+    if (code == CLI_OK)
+        code = answers_print(&t, "hash", print_endpoint_hashkv, &failed);
     return code == CLI_OK && failed ? session_fail(CLI_ERROR, &failed->error) : code;
 }
 

@@ -47,19 +47,35 @@ int printer_unsupported(struct printer *p)
 PRINTER_ANSWERS(X)
 #undef X
 
+bool printer_op(struct printer *p, const Etcdserverpb__ResponseOp *op)
+{
+    switch (op->response_case) {
+    case ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_DELETE_RANGE:
+        return print_del(p, op->response_delete_range) == CLI_OK;
+    case ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_PUT:
+        return print_put(p, op->response_put) == CLI_OK;
+    case ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_RANGE:
+        return print_get(p, op->response_range) == CLI_OK;
+    case ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_TXN:
+        return print_txn(p, op->response_txn) == CLI_OK;
+    default:
+        return false;
+    }
+}
+
 int print_endpoint_health(struct printer *p, const struct ep_health *v, size_t n)
 {
     return p->format->endpoint_health ? p->format->endpoint_health(p, v, n)
                                       : printer_unsupported(p);
 }
 
-int print_endpoint_status(struct printer *p, const struct ep_status *v, size_t n)
+int print_endpoint_status(struct printer *p, const struct ep_answer *v, size_t n)
 {
     return p->format->endpoint_status ? p->format->endpoint_status(p, v, n)
                                       : printer_unsupported(p);
 }
 
-int print_endpoint_hashkv(struct printer *p, const struct ep_hashkv *v, size_t n)
+int print_endpoint_hashkv(struct printer *p, const struct ep_answer *v, size_t n)
 {
     return p->format->endpoint_hashkv ? p->format->endpoint_hashkv(p, v, n)
                                       : printer_unsupported(p);

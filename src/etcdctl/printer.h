@@ -34,13 +34,9 @@ struct ep_health {
     const char *took;  /* "" if it failed */
     const char *error; /* "" if it is healthy */
 };
-struct ep_status {
+struct ep_answer {
     const char *ep;
-    const Etcdserverpb__StatusResponse *resp;
-};
-struct ep_hashkv {
-    const char *ep;
-    const Etcdserverpb__HashKVResponse *resp;
+    const void *resp; /* a StatusResponse, or a HashKVResponse */
 };
 
 int print_del(struct printer *p, const Etcdserverpb__DeleteRangeResponse *r);
@@ -66,8 +62,8 @@ int print_member_promote(struct printer *p, uint64_t id,
 int print_member_list(struct printer *p, const Etcdserverpb__MemberListResponse *r);
 
 int print_endpoint_health(struct printer *p, const struct ep_health *v, size_t n);
-int print_endpoint_status(struct printer *p, const struct ep_status *v, size_t n);
-int print_endpoint_hashkv(struct printer *p, const struct ep_hashkv *v, size_t n);
+int print_endpoint_status(struct printer *p, const struct ep_answer *v, size_t n);
+int print_endpoint_hashkv(struct printer *p, const struct ep_answer *v, size_t n);
 int print_move_leader(struct printer *p, uint64_t leader, uint64_t target,
                       const Etcdserverpb__MoveLeaderResponse *r);
 

@@ -103,23 +103,8 @@ static int txn(struct printer *p, const Etcdserverpb__TxnResponse *r)
     put_header(p, r->header);
     put_bool(p, "Succeeded", r->succeeded);
     for (size_t i = 0; i < r->n_responses; i++) {
-        const Etcdserverpb__ResponseOp *op = r->responses[i];
-        switch (op->response_case) {
-        case ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_DELETE_RANGE:
-            del(p, op->response_delete_range);
-            break;
-        case ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_PUT:
-            put(p, op->response_put);
-            break;
-        case ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_RANGE:
-            get(p, op->response_range);
-            break;
-        case ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_TXN:
-            txn(p, op->response_txn);
-            break;
-        default:
+        if (!printer_op(p, r->responses[i]))
             put_text(p, "Unknown", "<nil>");
-        }
     }
     return CLI_OK;
 }
@@ -207,7 +192,7 @@ static int endpoint_health(struct printer *p, const struct ep_health *v, size_t 
     return CLI_OK;
 }
 
-static int endpoint_status(struct printer *p, const struct ep_status *v, size_t n)
+static int endpoint_status(struct printer *p, const struct ep_answer *v, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         const Etcdserverpb__StatusResponse *s = v[i].resp;
@@ -234,13 +219,14 @@ static int endpoint_status(struct printer *p, const struct ep_status *v, size_t 
     return CLI_OK;
 }
 
-static int endpoint_hashkv(struct printer *p, const struct ep_hashkv *v, size_t n)
+static int endpoint_hashkv(struct printer *p, const struct ep_answer *v, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        put_header(p, v[i].resp->header);
+        const Etcdserverpb__HashKVResponse *h = v[i].resp;
+        put_header(p, h->header);
         put_text(p, "Endpoint", v[i].ep);
-        put_uint(p, "Hash", v[i].resp->hash);
-        put_int(p, "HashRevision", v[i].resp->hash_revision);
+        put_uint(p, "Hash", h->hash);
+        put_int(p, "HashRevision", h->hash_revision);
         putc('\n', p->out);
     }
     return CLI_OK;

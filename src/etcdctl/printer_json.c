@@ -334,7 +334,7 @@ static int endpoint_health(struct printer *p, const struct ep_health *v, size_t 
     return finish(p, &j);
 }
 
-static int endpoint_status(struct printer *p, const struct ep_status *v, size_t n)
+static int put_answers(struct printer *p, const char *key, const struct ep_answer *v, size_t n)
 {
     AUTO(json) struct json j = JSON_INIT;
     const struct walk w = {&j, false};
@@ -342,26 +342,21 @@ static int endpoint_status(struct printer *p, const struct ep_status *v, size_t 
     for (size_t i = 0; i < n; i++) {
         json_open(&j, NULL);
         json_string(&j, "Endpoint", v[i].ep);
-        add_message(&w, "Status", &v[i].resp->base);
+        add_message(&w, key, v[i].resp);
         json_close(&j);
     }
     json_close_array(&j);
     return finish(p, &j);
 }
 
-static int endpoint_hashkv(struct printer *p, const struct ep_hashkv *v, size_t n)
+static int endpoint_status(struct printer *p, const struct ep_answer *v, size_t n)
 {
-    AUTO(json) struct json j = JSON_INIT;
-    const struct walk w = {&j, false};
-    json_open_array(&j, NULL);
-    for (size_t i = 0; i < n; i++) {
-        json_open(&j, NULL);
-        json_string(&j, "Endpoint", v[i].ep);
-        add_message(&w, "HashKV", &v[i].resp->base);
-        json_close(&j);
-    }
-    json_close_array(&j);
-    return finish(p, &j);
+    return put_answers(p, "Status", v, n);
+}
+
+static int endpoint_hashkv(struct printer *p, const struct ep_answer *v, size_t n)
+{
+    return put_answers(p, "HashKV", v, n);
 }
 
 const struct printer_format printer_json = {

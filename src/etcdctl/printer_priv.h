@@ -62,14 +62,16 @@ struct printer_format {
     PRINTER_ANSWERS(X)
 #undef X
     int (*endpoint_health)(struct printer *p, const struct ep_health *v, size_t n);
-    int (*endpoint_status)(struct printer *p, const struct ep_status *v, size_t n);
-    int (*endpoint_hashkv)(struct printer *p, const struct ep_hashkv *v, size_t n);
+    int (*endpoint_status)(struct printer *p, const struct ep_answer *v, size_t n);
+    int (*endpoint_hashkv)(struct printer *p, const struct ep_answer *v, size_t n);
 };
 
 extern const struct printer_format printer_simple, printer_fields, printer_json, printer_protobuf,
     printer_table;
 
 int printer_unsupported(struct printer *p);
+/* Print one answer of a transaction. False: it is none that we know. */
+bool printer_op(struct printer *p, const Etcdserverpb__ResponseOp *op);
 
 static inline struct slice pb_slice(ProtobufCBinaryData d)
 {
@@ -84,8 +86,8 @@ struct rows {
 };
 void rows_of_members(struct rows *rows, const Etcdserverpb__MemberListResponse *r);
 void rows_of_health(struct rows *rows, const struct ep_health *v, size_t n);
-void rows_of_status(struct rows *rows, const struct ep_status *v, size_t n);
-void rows_of_hashkv(struct rows *rows, const struct ep_hashkv *v, size_t n);
+void rows_of_status(struct rows *rows, const struct ep_answer *v, size_t n);
+void rows_of_hashkv(struct rows *rows, const struct ep_answer *v, size_t n);
 void rows_fini(struct rows *rows);
 static inline void rows_auto(struct rows *rows)
 {

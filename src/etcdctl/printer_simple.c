@@ -61,24 +61,9 @@ static int txn(struct printer *p, const Etcdserverpb__TxnResponse *r)
 {
     fputs(r->succeeded ? "SUCCESS\n" : "FAILURE\n", p->out);
     for (size_t i = 0; i < r->n_responses; i++) {
-        const Etcdserverpb__ResponseOp *op = r->responses[i];
         putc('\n', p->out);
-        switch (op->response_case) {
-        case ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_DELETE_RANGE:
-            del(p, op->response_delete_range);
-            break;
-        case ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_PUT:
-            put(p, op->response_put);
-            break;
-        case ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_RANGE:
-            get(p, op->response_range);
-            break;
-        case ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_TXN:
-            txn(p, op->response_txn);
-            break;
-        default:
+        if (!printer_op(p, r->responses[i]))
             fputs("unexpected response\n", p->out);
-        }
     }
     return CLI_OK;
 }
@@ -215,14 +200,14 @@ static int endpoint_health(struct printer *p, const struct ep_health *v, size_t 
     return CLI_OK;
 }
 
-static int endpoint_status(struct printer *p, const struct ep_status *v, size_t n)
+static int endpoint_status(struct printer *p, const struct ep_answer *v, size_t n)
 {
     AUTO(rows) struct rows rows;
     rows_of_status(&rows, v, n);
     return put_rows(p, &rows);
 }
 
-static int endpoint_hashkv(struct printer *p, const struct ep_hashkv *v, size_t n)
+static int endpoint_hashkv(struct printer *p, const struct ep_answer *v, size_t n)
 {
     AUTO(rows) struct rows rows;
     rows_of_hashkv(&rows, v, n);

@@ -80,7 +80,7 @@ static uint64_t member_of(const Etcdserverpb__ResponseHeader *h)
     return h ? h->member_id : 0;
 }
 
-void rows_of_status(struct rows *rows, const struct ep_status *v, size_t n)
+void rows_of_status(struct rows *rows, const struct ep_answer *v, size_t n)
 {
     static const char *const head[] = {
         "endpoint",          "ID",        "version",   "storage version",          "db size",
@@ -105,13 +105,15 @@ void rows_of_status(struct rows *rows, const struct ep_status *v, size_t n)
     }
 }
 
-void rows_of_hashkv(struct rows *rows, const struct ep_hashkv *v, size_t n)
+void rows_of_hashkv(struct rows *rows, const struct ep_answer *v, size_t n)
 {
     static const char *const head[] = {"endpoint", "hash", "hash_revision"};
     rows_init(rows, head, ARRAY_LEN(head), n);
-    for (size_t i = 0; i < n; i++)
-        rows_add(rows, (char *[]){xstrdup(v[i].ep), xasprintf("%" PRIu32, v[i].resp->hash),
-                                  xasprintf("%" PRId64, v[i].resp->hash_revision)});
+    for (size_t i = 0; i < n; i++) {
+        const Etcdserverpb__HashKVResponse *h = v[i].resp;
+        rows_add(rows, (char *[]){xstrdup(v[i].ep), xasprintf("%" PRIu32, h->hash),
+                                  xasprintf("%" PRId64, h->hash_revision)});
+    }
 }
 
 /* ---- the format ------------------------------------------------------------------------------ */
@@ -144,14 +146,14 @@ static int draw_health(struct printer *p, const struct ep_health *v, size_t n)
     return draw(p, &rows);
 }
 
-static int draw_status(struct printer *p, const struct ep_status *v, size_t n)
+static int draw_status(struct printer *p, const struct ep_answer *v, size_t n)
 {
     AUTO(rows) struct rows rows;
     rows_of_status(&rows, v, n);
     return draw(p, &rows);
 }
 
-static int draw_hashkv(struct printer *p, const struct ep_hashkv *v, size_t n)
+static int draw_hashkv(struct printer *p, const struct ep_answer *v, size_t n)
 {
     AUTO(rows) struct rows rows;
     rows_of_hashkv(&rows, v, n);

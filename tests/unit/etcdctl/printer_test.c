@@ -292,7 +292,7 @@ static void endpoints(void **state)
     s.raftterm = 2;
     s.raftindex = 8;
     s.raftappliedindex = 8;
-    const struct ep_status status[] = {{"127.0.0.1:2379", &s}};
+    const struct ep_answer status[] = {{"127.0.0.1:2379", &s}};
     PRINTS("simple", false, print_endpoint_status(&p, status, 1),
            "127.0.0.1:2379, 8e9e05c52164694d, 3.7.1, , 20 kB, 5.1 kB, 75%, 2.1 GB, true, false, 2, 8, 8, "
            ", , false\n");
