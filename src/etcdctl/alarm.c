@@ -5,11 +5,11 @@
 #include "etcdctl/commands.h"
 #include "etcdctl/session.h"
 
-static int list(struct session *s, Etcdserverpb__AlarmResponse **ret)
+static int ask_for_all(struct session *s, struct cli_command *cmd)
 {
     Etcdserverpb__AlarmRequest request = ETCDSERVERPB__ALARM_REQUEST__INIT;
     request.action = ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__GET;
-    return session_call(s, &etcd_rpc_alarm, &request, (void **)ret);
+    return session_ask(s, cmd, &etcd_rpc_alarm, &request);
 }
 
 static int list_run(struct cli_command *cmd, int argc, char **argv)
@@ -18,14 +18,8 @@ static int list_run(struct cli_command *cmd, int argc, char **argv)
     if (argc != 0)
         return cli_fail(CLI_BAD_ARGS, "alarm list command accepts no arguments");
     AUTO(session) struct session s;
-    Etcdserverpb__AlarmResponse *r = NULL;
-    int code = session_open(&s, cmd);
-    if (code == CLI_OK)
-        code = list(&s, &r);
-    if (code == CLI_OK)
-        code = print_alarm(&s.printer, r);
-    etcd_response_free(r);
-    return code;
+    int code = ask_for_all(&s, cmd);
+    return code == CLI_OK ? print_alarm(&s.printer, s.answer) : code;
 }
 
 /* What is disarmed one by one, shown as one answer. */
@@ -75,14 +69,8 @@ static int disarm_run(struct cli_command *cmd, int argc, char **argv)
     if (argc != 0)
         return cli_fail(CLI_BAD_ARGS, "alarm disarm command accepts no arguments");
     AUTO(session) struct session s;
-    Etcdserverpb__AlarmResponse *r = NULL;
-    int code = session_open(&s, cmd);
-    if (code == CLI_OK)
-        code = list(&s, &r);
-    if (code == CLI_OK)
-        code = disarm_all(&s, r);
-    etcd_response_free(r);
-    return code;
+    int code = ask_for_all(&s, cmd);
+    return code == CLI_OK ? disarm_all(&s, s.answer) : code;
 }
 
 static struct cli_command cmd_disarm = {

@@ -54,16 +54,11 @@ static int disable_run(struct cli_command *cmd, int argc, char **argv)
     (void)argv;
     if (argc != 0)
         return cli_fail(CLI_BAD_ARGS, "auth disable command does not accept any arguments");
-    AUTO(session) struct session s;
-    int code = session_open(&s, cmd);
-    if (code != CLI_OK)
-        return code;
     Etcdserverpb__AuthDisableRequest request = ETCDSERVERPB__AUTH_DISABLE_REQUEST__INIT;
-    void *r;
-    code = session_call(&s, &etcd_rpc_auth_disable, &request, &r);
+    AUTO(session) struct session s;
+    int code = session_ask(&s, cmd, &etcd_rpc_auth_disable, &request);
     if (code == CLI_OK)
         puts("Authentication Disabled");
-    etcd_response_free(r);
     return code;
 }
 
@@ -72,17 +67,10 @@ static int status_run(struct cli_command *cmd, int argc, char **argv)
     (void)argv;
     if (argc != 0)
         return cli_fail(CLI_BAD_ARGS, "auth status command does not accept any arguments");
-    AUTO(session) struct session s;
-    int code = session_open(&s, cmd);
-    if (code != CLI_OK)
-        return code;
     Etcdserverpb__AuthStatusRequest request = ETCDSERVERPB__AUTH_STATUS_REQUEST__INIT;
-    void *r;
-    code = session_call(&s, &etcd_rpc_auth_status, &request, &r);
-    if (code == CLI_OK)
-        code = print_auth_status(&s.printer, r);
-    etcd_response_free(r);
-    return code;
+    AUTO(session) struct session s;
+    int code = session_ask(&s, cmd, &etcd_rpc_auth_status, &request);
+    return code == CLI_OK ? print_auth_status(&s.printer, s.answer) : code;
 }
 
 static struct cli_command cmd_enable = {

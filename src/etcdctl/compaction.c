@@ -25,14 +25,9 @@ static int run(struct cli_command *cmd, int argc, char **argv)
         return cli_fail(CLI_ERROR, "%s", buf_cstr(&problem));
     request.physical = physical;
     AUTO(session) struct session s;
-    void *r;
-    int code = session_open(&s, cmd);
-    if (code != CLI_OK)
-        return code;
-    code = session_call(&s, &etcd_rpc_compact, &request, &r);
+    int code = session_ask(&s, cmd, &etcd_rpc_compact, &request);
     if (code == CLI_OK)
         printf("compacted revision %" PRId64 "\n", request.revision);
-    etcd_response_free(r);
     return code;
 }
 

@@ -69,16 +69,12 @@ static int run(struct cli_command *cmd, int argc, char **argv)
 {
     struct arena *a = arena_new();
     Etcdserverpb__DeleteRangeRequest request;
-    Etcdserverpb__DeleteRangeResponse *r = NULL;
     AUTO(session) struct session s = {0};
     int code = del_op(args_as_slices(a, argv, argc), argc, a, &request);
     if (code == CLI_OK)
-        code = session_open(&s, cmd);
+        code = session_ask(&s, cmd, &etcd_rpc_delete_range, &request);
     if (code == CLI_OK)
-        code = session_call(&s, &etcd_rpc_delete_range, &request, (void **)&r);
-    if (code == CLI_OK)
-        code = print_del(&s.printer, r);
-    etcd_response_free(r);
+        code = print_del(&s.printer, s.answer);
     arena_free(a);
     return code;
 }

@@ -9,19 +9,12 @@ static int call(struct cli_command *cmd, Etcdserverpb__DowngradeRequest__Downgra
                 char *version,
                 int (*print)(struct printer *p, const Etcdserverpb__DowngradeResponse *r))
 {
-    AUTO(session) struct session s;
-    int code = session_open(&s, cmd);
-    if (code != CLI_OK)
-        return code;
     Etcdserverpb__DowngradeRequest request = ETCDSERVERPB__DOWNGRADE_REQUEST__INIT;
     request.action = action;
     request.version = version;
-    void *r;
-    code = session_call(&s, &etcd_rpc_downgrade, &request, &r);
-    if (code == CLI_OK)
-        code = print(&s.printer, r);
-    etcd_response_free(r);
-    return code;
+    AUTO(session) struct session s;
+    int code = session_ask(&s, cmd, &etcd_rpc_downgrade, &request);
+    return code == CLI_OK ? print(&s.printer, s.answer) : code;
 }
 
 static int check_version(int argc, char **argv)

@@ -169,12 +169,8 @@ static int ask_and_show(struct session *s, const Etcdserverpb__RangeRequest *req
         int code = gather_range(s, request, &g);
         return code == CLI_OK ? show(s, &g.all) : code;
     }
-    Etcdserverpb__RangeResponse *r;
-    int code = session_call(s, &etcd_rpc_range, request, (void **)&r);
-    if (code == CLI_OK)
-        code = show(s, r);
-    etcd_response_free(r);
-    return code;
+    int code = session_call(s, &etcd_rpc_range, request, &s->answer);
+    return code == CLI_OK ? show(s, s->answer) : code;
 }
 
 static int run(struct cli_command *cmd, int argc, char **argv)

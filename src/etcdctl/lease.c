@@ -19,15 +19,16 @@ static int read_id(const char *arg, int64_t *ret)
 
 /* ---- grant, revoke ---------------------------------------------------------------------------- */
 
-/* Call; an error is told as "failed to WHAT lease (...)". */
-static int call(struct session *s, const struct etcd_method *m, const void *request,
-                const char *what, void **ret)
+/* As session_ask(), but an error of the call is told as "failed to WHAT lease (...)". */
+static int ask(struct session *s, struct cli_command *cmd, const struct etcd_method *m,
+               const void *request, const char *what)
 {
     struct etcd_error e;
-    *ret = etcd_call(s->client, m, request, s->timeout_ms, &e);
-    if (*ret)
-        return CLI_OK;
-    return cli_fail(CLI_ERROR, "failed to %s lease (%s)", what, e.text);
+    int code = session_open(s, cmd);
+    if (code != CLI_OK)
+        return code;
+    s->answer = etcd_call(s->client, m, request, s->timeout_ms, &e);
+    return s->answer ? CLI_OK : cli_fail(CLI_ERROR, "failed to %s lease (%s)", what, e.text);
 }
 
 static int grant_run(struct cli_command *cmd, int argc, char **argv)
@@ -39,14 +40,8 @@ static int grant_run(struct cli_command *cmd, int argc, char **argv)
     if (!number_parse_int(argv[0], 10, 64, &request.ttl, &problem))
         return cli_fail(CLI_BAD_ARGS, "bad TTL (%s)", buf_cstr(&problem));
     AUTO(session) struct session s;
-    void *r = NULL;
-    int code = session_open(&s, cmd);
-    if (code == CLI_OK)
-        code = call(&s, &etcd_rpc_lease_grant, &request, "grant", &r);
-    if (code == CLI_OK)
-        code = print_lease_grant(&s.printer, r);
-    etcd_response_free(r);
-    return code;
+    int code = ask(&s, cmd, &etcd_rpc_lease_grant, &request, "grant");
+    return code == CLI_OK ? print_lease_grant(&s.printer, s.answer) : code;
 }
 
 static int revoke_run(struct cli_command *cmd, int argc, char **argv)
@@ -58,14 +53,8 @@ static int revoke_run(struct cli_command *cmd, int argc, char **argv)
     if (code != CLI_OK)
         return code;
     AUTO(session) struct session s;
-    void *r = NULL;
-    code = session_open(&s, cmd);
-    if (code == CLI_OK)
-        code = call(&s, &etcd_rpc_lease_revoke, &request, "revoke", &r);
-    if (code == CLI_OK)
-        code = print_lease_revoke(&s.printer, request.id, r);
-    etcd_response_free(r);
-    return code;
+    code = ask(&s, cmd, &etcd_rpc_lease_revoke, &request, "revoke");
+    return code == CLI_OK ? print_lease_revoke(&s.printer, request.id, s.answer) : code;
 }
 
 /* ---- timetolive, list ------------------------------------------------------------------------- */
@@ -90,11 +79,9 @@ static int time_to_live_run(struct cli_command *cmd, int argc, char **argv)
         return code;
     request.keys = with_keys;
     struct etcd_error e;
-    void *r = etcd_call(s.client, &etcd_rpc_lease_time_to_live, &request, s.timeout_ms, &e);
-    code = r ? print_lease_time_to_live(&s.printer, with_keys, r)
-             : session_fail(CLI_BAD_CONNECTION, &e);
-    etcd_response_free(r);
-    return code;
+    s.answer = etcd_call(s.client, &etcd_rpc_lease_time_to_live, &request, s.timeout_ms, &e);
+    return s.answer ? print_lease_time_to_live(&s.printer, with_keys, s.answer)
+                    : session_fail(CLI_BAD_CONNECTION, &e);
 }
 
 static int list_run(struct cli_command *cmd, int argc, char **argv)
@@ -107,10 +94,9 @@ static int list_run(struct cli_command *cmd, int argc, char **argv)
         return code;
     Etcdserverpb__LeaseLeasesRequest request = ETCDSERVERPB__LEASE_LEASES_REQUEST__INIT;
     struct etcd_error e;
-    void *r = etcd_call(s.client, &etcd_rpc_lease_leases, &request, s.timeout_ms, &e);
-    code = r ? print_lease_list(&s.printer, r) : session_fail(CLI_BAD_CONNECTION, &e);
-    etcd_response_free(r);
-    return code;
+    s.answer = etcd_call(s.client, &etcd_rpc_lease_leases, &request, s.timeout_ms, &e);
+    return s.answer ? print_lease_list(&s.printer, s.answer)
+                    : session_fail(CLI_BAD_CONNECTION, &e);
 }
 
 /* ---- keep-alive ------------------------------------------------------------------------------- */

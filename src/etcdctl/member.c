@@ -51,6 +51,16 @@ static int urls_check(const char *list)
     return CLI_OK;
 }
 
+/* As session_ask(), the URLs being checked between. */
+static int ask_with_urls(struct session *s, struct cli_command *cmd, const struct etcd_method *m,
+                         const void *request)
+{
+    int code = session_open(s, cmd);
+    if (code == CLI_OK)
+        code = urls_check(opt.peer_urls);
+    return code == CLI_OK ? session_call(s, m, request, &s->answer) : code;
+}
+
 static int id_read(int argc, char **argv, uint64_t *ret_id)
 {
     if (argc != 1)
@@ -104,24 +114,18 @@ static int add_run(struct cli_command *cmd, int argc, char **argv)
     if (!*opt.peer_urls)
         return cli_fail(CLI_BAD_ARGS, "member peer urls not provided");
     AUTO(urls) struct urls urls = urls_split(opt.peer_urls);
-    AUTO(session) struct session s;
-    int code = session_open(&s, cmd);
-    if (code == CLI_OK)
-        code = urls_check(opt.peer_urls);
-    if (code != CLI_OK)
-        return code;
     Etcdserverpb__MemberAddRequest request = ETCDSERVERPB__MEMBER_ADD_REQUEST__INIT;
     request.peerurls = urls.v;
     request.n_peerurls = urls.n;
     request.islearner = opt.learner;
-    void *answer;
-    code = session_call(&s, &etcd_rpc_member_add, &request, &answer);
-    const Etcdserverpb__MemberAddResponse *r = answer;
-    if (code == CLI_OK)
-        code = print_member_add(&s.printer, r);
+    AUTO(session) struct session s;
+    int code = ask_with_urls(&s, cmd, &etcd_rpc_member_add, &request);
+    if (code != CLI_OK)
+        return code;
+    const Etcdserverpb__MemberAddResponse *r = s.answer;
+    code = print_member_add(&s.printer, r);
     if (code == CLI_OK && printer_is_simple(&s.printer) && r->member)
         add_print_environment(argv[0], r);
-    etcd_response_free(answer);
     return code;
 }
 
@@ -134,15 +138,8 @@ static int remove_run(struct cli_command *cmd, int argc, char **argv)
     if (code != CLI_OK)
         return code;
     AUTO(session) struct session s;
-    code = session_open(&s, cmd);
-    if (code != CLI_OK)
-        return code;
-    void *r;
-    code = session_call(&s, &etcd_rpc_member_remove, &request, &r);
-    if (code == CLI_OK)
-        code = print_member_remove(&s.printer, request.id, r);
-    etcd_response_free(r);
-    return code;
+    code = session_ask(&s, cmd, &etcd_rpc_member_remove, &request);
+    return code == CLI_OK ? print_member_remove(&s.printer, request.id, s.answer) : code;
 }
 
 static int update_run(struct cli_command *cmd, int argc, char **argv)
@@ -157,17 +154,8 @@ static int update_run(struct cli_command *cmd, int argc, char **argv)
     request.peerurls = urls.v;
     request.n_peerurls = urls.n;
     AUTO(session) struct session s;
-    code = session_open(&s, cmd);
-    if (code == CLI_OK)
-        code = urls_check(opt.peer_urls);
-    if (code != CLI_OK)
-        return code;
-    void *r;
-    code = session_call(&s, &etcd_rpc_member_update, &request, &r);
-    if (code == CLI_OK)
-        code = print_member_update(&s.printer, request.id, r);
-    etcd_response_free(r);
-    return code;
+    code = ask_with_urls(&s, cmd, &etcd_rpc_member_update, &request);
+    return code == CLI_OK ? print_member_update(&s.printer, request.id, s.answer) : code;
 }
 
 static int promote_run(struct cli_command *cmd, int argc, char **argv)
@@ -177,15 +165,8 @@ static int promote_run(struct cli_command *cmd, int argc, char **argv)
     if (code != CLI_OK)
         return code;
     AUTO(session) struct session s;
-    code = session_open(&s, cmd);
-    if (code != CLI_OK)
-        return code;
-    void *r;
-    code = session_call(&s, &etcd_rpc_member_promote, &request, &r);
-    if (code == CLI_OK)
-        code = print_member_promote(&s.printer, request.id, r);
-    etcd_response_free(r);
-    return code;
+    code = session_ask(&s, cmd, &etcd_rpc_member_promote, &request);
+    return code == CLI_OK ? print_member_promote(&s.printer, request.id, s.answer) : code;
 }
 
 static int list_run(struct cli_command *cmd, int argc, char **argv)
@@ -195,18 +176,11 @@ static int list_run(struct cli_command *cmd, int argc, char **argv)
     bool linearizable = strcmp(opt.consistency, "l") == 0;
     if (!linearizable && strcmp(opt.consistency, "s") != 0)
         return cli_fail(CLI_BAD_FEATURE, "unknown consistency flag \"%s\"", opt.consistency);
-    AUTO(session) struct session s;
-    int code = session_open(&s, cmd);
-    if (code != CLI_OK)
-        return code;
     Etcdserverpb__MemberListRequest request = ETCDSERVERPB__MEMBER_LIST_REQUEST__INIT;
     request.linearizable = linearizable;
-    void *r;
-    code = session_call(&s, &etcd_rpc_member_list, &request, &r);
-    if (code == CLI_OK)
-        code = print_member_list(&s.printer, r);
-    etcd_response_free(r);
-    return code;
+    AUTO(session) struct session s;
+    int code = session_ask(&s, cmd, &etcd_rpc_member_list, &request);
+    return code == CLI_OK ? print_member_list(&s.printer, s.answer) : code;
 }
 
 /* ---- the tree --------------------------------------------------------------------------------- */

@@ -64,16 +64,12 @@ static int run(struct cli_command *cmd, int argc, char **argv)
 {
     struct arena *a = arena_new();
     Etcdserverpb__PutRequest request;
-    Etcdserverpb__PutResponse *r = NULL;
     AUTO(session) struct session s = {0};
     int code = put_op(args_as_slices(a, argv, argc), argc, a, &request);
     if (code == CLI_OK)
-        code = session_open(&s, cmd);
+        code = session_ask(&s, cmd, &etcd_rpc_put, &request);
     if (code == CLI_OK)
-        code = session_call(&s, &etcd_rpc_put, &request, (void **)&r);
-    if (code == CLI_OK)
-        code = print_put(&s.printer, r);
-    etcd_response_free(r);
+        code = print_put(&s.printer, s.answer);
     arena_free(a);
     return code;
 }

@@ -10,65 +10,37 @@ static struct {
     bool prefix, from_key;
 } opt;
 
-static int open_patiently(struct session *s, struct cli_command *cmd)
-{
-    int code = session_open(s, cmd);
-    s->timeout_ms = -1; /* these calls wait as long as the server takes */
-    return code;
-}
-
 static int add_run(struct cli_command *cmd, int argc, char **argv)
 {
     if (argc != 1)
         return cli_fail(CLI_BAD_ARGS, "role add command requires role name as its argument");
-    AUTO(session) struct session s;
-    int code = open_patiently(&s, cmd);
-    if (code != CLI_OK)
-        return code;
     Etcdserverpb__AuthRoleAddRequest request = ETCDSERVERPB__AUTH_ROLE_ADD_REQUEST__INIT;
     request.name = argv[0];
-    void *r;
-    code = session_call(&s, &etcd_rpc_role_add, &request, &r);
-    if (code == CLI_OK)
-        code = print_role_add(&s.printer, argv[0], r);
-    etcd_response_free(r);
-    return code;
+    AUTO(session) struct session s;
+    int code = session_ask_patiently(&s, cmd, &etcd_rpc_role_add, &request);
+    return code == CLI_OK ? print_role_add(&s.printer, argv[0], s.answer) : code;
 }
 
 static int delete_run(struct cli_command *cmd, int argc, char **argv)
 {
     if (argc != 1)
         return cli_fail(CLI_BAD_ARGS, "role delete command requires role name as its argument");
-    AUTO(session) struct session s;
-    int code = open_patiently(&s, cmd);
-    if (code != CLI_OK)
-        return code;
     Etcdserverpb__AuthRoleDeleteRequest request = ETCDSERVERPB__AUTH_ROLE_DELETE_REQUEST__INIT;
     request.role = argv[0];
-    void *r;
-    code = session_call(&s, &etcd_rpc_role_delete, &request, &r);
-    if (code == CLI_OK)
-        code = print_role_delete(&s.printer, argv[0], r);
-    etcd_response_free(r);
-    return code;
+    AUTO(session) struct session s;
+    int code = session_ask_patiently(&s, cmd, &etcd_rpc_role_delete, &request);
+    return code == CLI_OK ? print_role_delete(&s.printer, argv[0], s.answer) : code;
 }
 
 static int get_run(struct cli_command *cmd, int argc, char **argv)
 {
     if (argc != 1)
         return cli_fail(CLI_BAD_ARGS, "role get command requires role name as its argument");
-    AUTO(session) struct session s;
-    int code = open_patiently(&s, cmd);
-    if (code != CLI_OK)
-        return code;
     Etcdserverpb__AuthRoleGetRequest request = ETCDSERVERPB__AUTH_ROLE_GET_REQUEST__INIT;
     request.role = argv[0];
-    void *r;
-    code = session_call(&s, &etcd_rpc_role_get, &request, &r);
-    if (code == CLI_OK)
-        code = print_role_get(&s.printer, argv[0], r);
-    etcd_response_free(r);
-    return code;
+    AUTO(session) struct session s;
+    int code = session_ask_patiently(&s, cmd, &etcd_rpc_role_get, &request);
+    return code == CLI_OK ? print_role_get(&s.printer, argv[0], s.answer) : code;
 }
 
 static int list_run(struct cli_command *cmd, int argc, char **argv)
@@ -76,17 +48,10 @@ static int list_run(struct cli_command *cmd, int argc, char **argv)
     (void)argv;
     if (argc != 0)
         return cli_fail(CLI_BAD_ARGS, "role list command requires no arguments");
-    AUTO(session) struct session s;
-    int code = open_patiently(&s, cmd);
-    if (code != CLI_OK)
-        return code;
     Etcdserverpb__AuthRoleListRequest request = ETCDSERVERPB__AUTH_ROLE_LIST_REQUEST__INIT;
-    void *r;
-    code = session_call(&s, &etcd_rpc_role_list, &request, &r);
-    if (code == CLI_OK)
-        code = print_role_list(&s.printer, r);
-    etcd_response_free(r);
-    return code;
+    AUTO(session) struct session s;
+    int code = session_ask_patiently(&s, cmd, &etcd_rpc_role_list, &request);
+    return code == CLI_OK ? print_role_list(&s.printer, s.answer) : code;
 }
 
 /* ---- permissions ------------------------------------------------------------------------------ */
@@ -151,22 +116,15 @@ static int grant_run(struct cli_command *cmd, int argc, char **argv)
     int code = keys_read(&keys, argc - 2, argv + 2);
     if (code != CLI_OK)
         return code;
-    AUTO(session) struct session s;
-    code = open_patiently(&s, cmd);
-    if (code != CLI_OK)
-        return code;
     permission.key = keys.key;
     permission.range_end = keys.end;
     Etcdserverpb__AuthRoleGrantPermissionRequest request =
         ETCDSERVERPB__AUTH_ROLE_GRANT_PERMISSION_REQUEST__INIT;
     request.name = argv[0];
     request.perm = &permission;
-    void *r;
-    code = session_call(&s, &etcd_rpc_role_grant_permission, &request, &r);
-    if (code == CLI_OK)
-        code = print_role_grant_permission(&s.printer, argv[0], r);
-    etcd_response_free(r);
-    return code;
+    AUTO(session) struct session s;
+    code = session_ask_patiently(&s, cmd, &etcd_rpc_role_grant_permission, &request);
+    return code == CLI_OK ? print_role_grant_permission(&s.printer, argv[0], s.answer) : code;
 }
 
 static int revoke_run(struct cli_command *cmd, int argc, char **argv)
@@ -178,22 +136,17 @@ static int revoke_run(struct cli_command *cmd, int argc, char **argv)
     int code = keys_read(&keys, argc - 1, argv + 1);
     if (code != CLI_OK)
         return code;
-    AUTO(session) struct session s;
-    code = open_patiently(&s, cmd);
-    if (code != CLI_OK)
-        return code;
     Etcdserverpb__AuthRoleRevokePermissionRequest request =
         ETCDSERVERPB__AUTH_ROLE_REVOKE_PERMISSION_REQUEST__INIT;
     request.role = argv[0];
     request.key = keys.key;
     request.range_end = keys.end;
-    void *r;
-    code = session_call(&s, &etcd_rpc_role_revoke_permission, &request, &r);
-    ProtobufCBinaryData typed = {strlen(argv[1]), (uint8_t *)argv[1]};
-    if (code == CLI_OK)
-        code = print_role_revoke_permission(&s.printer, argv[0], typed, request.range_end, r);
-    etcd_response_free(r);
-    return code;
+    ProtobufCBinaryData typed = pb_bytes(slice_str(argv[1]));
+    AUTO(session) struct session s;
+    code = session_ask_patiently(&s, cmd, &etcd_rpc_role_revoke_permission, &request);
+    return code == CLI_OK ? print_role_revoke_permission(&s.printer, argv[0], typed,
+                                                         request.range_end, s.answer)
+                          : code;
 }
 
 /* ---- the tree --------------------------------------------------------------------------------- */

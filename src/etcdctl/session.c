@@ -229,8 +229,9 @@ int session_open_with_leader(struct session *s, struct cli_command *cmd)
 
 void session_close(struct session *s)
 {
+    etcd_response_free(s->answer);
     etcd_client_free(s->client);
-    s->client = NULL;
+    *s = (struct session){0};
 }
 
 int session_call(struct session *s, const struct etcd_method *m, const void *request,
@@ -242,6 +243,21 @@ int session_call(struct session *s, const struct etcd_method *m, const void *req
         return cli_fail(CLI_ERROR, "context deadline exceeded"); /* none can be that quick */
     *ret_response = etcd_call(s->client, m, request, s->timeout_ms, &e);
     return *ret_response ? CLI_OK : session_fail(CLI_ERROR, &e);
+}
+
+int session_ask(struct session *s, struct cli_command *cmd, const struct etcd_method *m,
+                const void *request)
+{
+    int code = session_open(s, cmd);
+    return code == CLI_OK ? session_call(s, m, request, &s->answer) : code;
+}
+
+int session_ask_patiently(struct session *s, struct cli_command *cmd, const struct etcd_method *m,
+                          const void *request)
+{
+    int code = session_open(s, cmd);
+    s->timeout_ms = -1;
+    return code == CLI_OK ? session_call(s, m, request, &s->answer) : code;
 }
 
 /* ---- errors ---------------------------------------------------------------------------------- */

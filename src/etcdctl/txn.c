@@ -153,16 +153,14 @@ static int run(struct cli_command *cmd, int argc, char **argv)
         return cli_fail(CLI_BAD_ARGS, "txn command does not accept argument");
     struct arena *a = arena_new();
     Etcdserverpb__TxnRequest request = ETCDSERVERPB__TXN_REQUEST__INIT;
-    Etcdserverpb__TxnResponse *r = NULL;
     AUTO(session) struct session s = {0};
     int code = session_open(&s, cmd);
     if (code == CLI_OK)
         code = read_txn(a, &request);
     if (code == CLI_OK)
-        code = session_call(&s, &etcd_rpc_txn, &request, (void **)&r);
+        code = session_call(&s, &etcd_rpc_txn, &request, &s.answer);
     if (code == CLI_OK)
-        code = print_txn(&s.printer, r);
-    etcd_response_free(r);
+        code = print_txn(&s.printer, s.answer);
     free(request.compare);
     free(request.success);
     free(request.failure);

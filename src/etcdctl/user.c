@@ -13,14 +13,6 @@ static struct {
     const char *new_password;
 } opt;
 
-/* These calls wait as long as the server takes, whatever --command-timeout says. */
-static int open_patiently(struct session *s, struct cli_command *cmd)
-{
-    int code = session_open(s, cmd);
-    s->timeout_ms = -1;
-    return code;
-}
-
 static void wipe(char *secret)
 {
     if (secret)
@@ -109,22 +101,15 @@ static int add_parse(const char *arg, char **ret_user, char **ret_password)
 
 static int add_call(struct cli_command *cmd, char *user, char *password)
 {
-    AUTO(session) struct session s;
-    int code = open_patiently(&s, cmd);
-    if (code != CLI_OK)
-        return code;
     Authpb__UserAddOptions options = AUTHPB__USER_ADD_OPTIONS__INIT;
     options.no_password = opt.no_password;
     Etcdserverpb__AuthUserAddRequest request = ETCDSERVERPB__AUTH_USER_ADD_REQUEST__INIT;
     request.name = user;
     request.password = password;
     request.options = &options;
-    void *r;
-    code = session_call(&s, &etcd_rpc_user_add, &request, &r);
-    if (code == CLI_OK)
-        code = print_user_add(&s.printer, user, r);
-    etcd_response_free(r);
-    return code;
+    AUTO(session) struct session s;
+    int code = session_ask_patiently(&s, cmd, &etcd_rpc_user_add, &request);
+    return code == CLI_OK ? print_user_add(&s.printer, user, s.answer) : code;
 }
 
 static int add_run(struct cli_command *cmd, int argc, char **argv)
@@ -144,18 +129,11 @@ static int delete_run(struct cli_command *cmd, int argc, char **argv)
 {
     if (argc != 1)
         return cli_fail(CLI_BAD_ARGS, "user delete command requires user name as its argument");
-    AUTO(session) struct session s;
-    int code = open_patiently(&s, cmd);
-    if (code != CLI_OK)
-        return code;
     Etcdserverpb__AuthUserDeleteRequest request = ETCDSERVERPB__AUTH_USER_DELETE_REQUEST__INIT;
     request.name = argv[0];
-    void *r;
-    code = session_call(&s, &etcd_rpc_user_delete, &request, &r);
-    if (code == CLI_OK)
-        code = print_user_delete(&s.printer, argv[0], r);
-    etcd_response_free(r);
-    return code;
+    AUTO(session) struct session s;
+    int code = session_ask_patiently(&s, cmd, &etcd_rpc_user_delete, &request);
+    return code == CLI_OK ? print_user_delete(&s.printer, argv[0], s.answer) : code;
 }
 
 /* The user's roles with all that they permit. */
@@ -181,18 +159,14 @@ static int get_run(struct cli_command *cmd, int argc, char **argv)
 {
     if (argc != 1)
         return cli_fail(CLI_BAD_ARGS, "user get command requires user name as its argument");
-    AUTO(session) struct session s;
-    int code = open_patiently(&s, cmd);
-    if (code != CLI_OK)
-        return code;
     Etcdserverpb__AuthUserGetRequest request = ETCDSERVERPB__AUTH_USER_GET_REQUEST__INIT;
     request.name = argv[0];
-    void *r;
-    code = session_call(&s, &etcd_rpc_user_get, &request, &r);
-    if (code == CLI_OK)
-        code = opt.detail ? get_detail(&s, argv[0], r) : print_user_get(&s.printer, argv[0], r);
-    etcd_response_free(r);
-    return code;
+    AUTO(session) struct session s;
+    int code = session_ask_patiently(&s, cmd, &etcd_rpc_user_get, &request);
+    if (code != CLI_OK)
+        return code;
+    return opt.detail ? get_detail(&s, argv[0], s.answer)
+                      : print_user_get(&s.printer, argv[0], s.answer);
 }
 
 static int list_run(struct cli_command *cmd, int argc, char **argv)
@@ -200,35 +174,21 @@ static int list_run(struct cli_command *cmd, int argc, char **argv)
     (void)argv;
     if (argc != 0)
         return cli_fail(CLI_BAD_ARGS, "user list command requires no arguments");
-    AUTO(session) struct session s;
-    int code = open_patiently(&s, cmd);
-    if (code != CLI_OK)
-        return code;
     Etcdserverpb__AuthUserListRequest request = ETCDSERVERPB__AUTH_USER_LIST_REQUEST__INIT;
-    void *r;
-    code = session_call(&s, &etcd_rpc_user_list, &request, &r);
-    if (code == CLI_OK)
-        code = print_user_list(&s.printer, r);
-    etcd_response_free(r);
-    return code;
+    AUTO(session) struct session s;
+    int code = session_ask_patiently(&s, cmd, &etcd_rpc_user_list, &request);
+    return code == CLI_OK ? print_user_list(&s.printer, s.answer) : code;
 }
 
 static int passwd_call(struct cli_command *cmd, char *user, char *password)
 {
-    AUTO(session) struct session s;
-    int code = open_patiently(&s, cmd);
-    if (code != CLI_OK)
-        return code;
     Etcdserverpb__AuthUserChangePasswordRequest request =
         ETCDSERVERPB__AUTH_USER_CHANGE_PASSWORD_REQUEST__INIT;
     request.name = user;
     request.password = password;
-    void *r;
-    code = session_call(&s, &etcd_rpc_user_change_password, &request, &r);
-    if (code == CLI_OK)
-        code = print_user_change_password(&s.printer, r);
-    etcd_response_free(r);
-    return code;
+    AUTO(session) struct session s;
+    int code = session_ask_patiently(&s, cmd, &etcd_rpc_user_change_password, &request);
+    return code == CLI_OK ? print_user_change_password(&s.printer, s.answer) : code;
 }
 
 static int passwd_run(struct cli_command *cmd, int argc, char **argv)
@@ -248,20 +208,13 @@ static int grant_role_run(struct cli_command *cmd, int argc, char **argv)
     if (argc != 2)
         return cli_fail(CLI_BAD_ARGS,
                         "user grant command requires user name and role name as its argument");
-    AUTO(session) struct session s;
-    int code = open_patiently(&s, cmd);
-    if (code != CLI_OK)
-        return code;
     Etcdserverpb__AuthUserGrantRoleRequest request =
         ETCDSERVERPB__AUTH_USER_GRANT_ROLE_REQUEST__INIT;
     request.user = argv[0];
     request.role = argv[1];
-    void *r;
-    code = session_call(&s, &etcd_rpc_user_grant_role, &request, &r);
-    if (code == CLI_OK)
-        code = print_user_grant_role(&s.printer, argv[0], argv[1], r);
-    etcd_response_free(r);
-    return code;
+    AUTO(session) struct session s;
+    int code = session_ask_patiently(&s, cmd, &etcd_rpc_user_grant_role, &request);
+    return code == CLI_OK ? print_user_grant_role(&s.printer, argv[0], argv[1], s.answer) : code;
 }
 
 static int revoke_role_run(struct cli_command *cmd, int argc, char **argv)
@@ -269,20 +222,13 @@ static int revoke_role_run(struct cli_command *cmd, int argc, char **argv)
     if (argc != 2)
         return cli_fail(CLI_BAD_ARGS,
                         "user revoke-role requires user name and role name as its argument");
-    AUTO(session) struct session s;
-    int code = open_patiently(&s, cmd);
-    if (code != CLI_OK)
-        return code;
     Etcdserverpb__AuthUserRevokeRoleRequest request =
         ETCDSERVERPB__AUTH_USER_REVOKE_ROLE_REQUEST__INIT;
     request.name = argv[0];
     request.role = argv[1];
-    void *r;
-    code = session_call(&s, &etcd_rpc_user_revoke_role, &request, &r);
-    if (code == CLI_OK)
-        code = print_user_revoke_role(&s.printer, argv[0], argv[1], r);
-    etcd_response_free(r);
-    return code;
+    AUTO(session) struct session s;
+    int code = session_ask_patiently(&s, cmd, &etcd_rpc_user_revoke_role, &request);
+    return code == CLI_OK ? print_user_revoke_role(&s.printer, argv[0], argv[1], s.answer) : code;
 }
 
 /* ---- the tree --------------------------------------------------------------------------------- */
