@@ -307,9 +307,7 @@ static void on_port_drained(void *arg)
 static void run_drain(struct loop_msg *m)
 {
     struct api_loop *l = order_take(m);
-    for (unsigned kind = 0; kind < API_PORT_COUNT_; kind++)
-        if (l->ports[kind].http != NULL)
-            http_server_drain(l->ports[kind].http, on_port_drained, l->api);
+    api_loop_drain(l, on_port_drained, l->api);
 }
 
 /* In the accepting loop's thread, so that a connection that it gave away arrives before the drain. */

@@ -1,6 +1,6 @@
 /* api/api_loop.c -- making, running and ending one client thread.
  *
- * The end: api_loop_stop() closes the connections, which ends their calls; the server answers what it
+ * The end: api_loop_drain() ends what only waits and lets the rest be answered; api_loop_stop() closes the connections, which ends their calls; the server answers what it
  * was asked; the last user that goes stops the loop.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "api/api_loop.h"
@@ -121,6 +121,7 @@ enum err api_loop_init(struct api_loop *l, struct api *a, unsigned index, unsign
     l->scratch_out = arena_new();
     list_init(&l->idle_calls);
     list_init(&l->need_leader);
+    list_init(&l->waiting);
     loop_timer_init(&l->leader_timer, l->loop, on_leader_timer);
     /* The ports come first: what the server_client does at the end of a round is then sent in it. */
     for (unsigned kind = 0; kind < API_PORT_COUNT_; kind++)
@@ -155,6 +156,20 @@ void *api_loop_main(void *arg)
     loop_timer_set(&l->leader_timer, (msec)l->cfg->election_timeout_ms);
     loop_run(l->loop);
     return NULL;
+}
+
+/* The connections are told first, so that a client which hears that its watch has ended does not try again
+ * here. */
+void api_loop_drain(struct api_loop *l, void (*done)(void *arg), void *arg)
+{
+    for (unsigned kind = 0; kind < API_PORT_COUNT_; kind++)
+        if (l->ports[kind].http != NULL)
+            http_server_drain(l->ports[kind].http, done, arg);
+    while (!list_is_empty(&l->waiting)) {
+        struct call *c = LIST_ENTRY(l->waiting.next, struct call, waiting);
+        call_set_waiting(c, false);
+        call_fail(c, ERR_STOPPED);
+    }
 }
 
 void api_loop_stop(struct api_loop *l)

@@ -60,6 +60,7 @@ struct api_loop {
     struct list idle_calls;  /* of call.link */
     unsigned idle_n;
     struct list need_leader; /* of call.link: streams that end when there is no leader */
+    struct list waiting;     /* of call.waiting: calls to which nothing is owed */
     struct loop_timer leader_timer;
     unsigned leaderless; /* election timeouts without a leader, in a row */
 
@@ -75,6 +76,8 @@ MUST_USE enum err api_loop_init(struct api_loop *l, struct api *a, unsigned inde
 void api_loop_fini(struct api_loop *l); /* the thread has ended */
 /* The body of the thread. */
 void *api_loop_main(void *arg);
+/* In the thread: let the connections end, and call `done` once for each port when they have. */
+void api_loop_drain(struct api_loop *l, void (*done)(void *arg), void *arg);
 /* In the thread: close all connections, then stop the loop when the server owes nothing. */
 void api_loop_stop(struct api_loop *l);
 

@@ -34,6 +34,7 @@ static struct call *call_get(struct api_loop *l)
     struct call *c = xcalloc(1, sizeof *c);
     c->arena = arena_new();
     list_init(&c->link);
+    list_init(&c->waiting);
     return c;
 }
 
@@ -132,6 +133,7 @@ struct call *call_new(struct api_loop *l, const struct api_method *m,
                        .transport = transport,
                        .handle = handle};
     list_init(&c->link);
+    list_init(&c->waiting);
     c->started = loop_now(l->loop);
     if (stats_are_timed())
         c->started_us = clock_now_us();
@@ -247,6 +249,7 @@ void call_closed(struct call *c, enum grpc_code code)
     c->transport = NULL;
     c->handle = NULL;
     list_unlink(&c->link);
+    list_unlink(&c->waiting);
     if (c->method->closed != NULL)
         c->method->closed(c);
     if (c->method->kind == METHOD_UNARY)
@@ -317,6 +320,15 @@ void call_pause(struct call *c, bool pause)
         return;
     c->reading_paused = pause;
     c->transport->pause(c, pause);
+}
+
+void call_set_waiting(struct call *c, bool waits)
+{
+    if (call_is_over(c))
+        return;
+    list_unlink(&c->waiting);
+    if (waits)
+        list_add_tail(&c->loop->waiting, &c->waiting);
 }
 
 void call_finish(struct call *c, enum grpc_code code, const char *msg)

@@ -49,6 +49,7 @@ struct call {
     msec started;
     int64_t started_us; /* where the times of calls are kept */
     struct list link;          /* among the loop's idle calls, or its calls that need a leader */
+    struct list waiting;       /* among the loop's calls to which nothing is owed */
     struct server_call server; /* for a service that asks one thing at a time */
 };
 
@@ -94,6 +95,10 @@ void call_send_headers(struct call *c);
 size_t call_pending(const struct call *c);
 /* Stop or go on taking messages. */
 void call_pause(struct call *c, bool pause);
+
+/* Say whether the call waits for what others do, so that no answer is owed: when the server stops, it ends
+ * such calls at once. */
+void call_set_waiting(struct call *c, bool waits);
 
 /* End the call: with a status, or with the code and text of `e` (OK included). */
 void call_finish(struct call *c, enum grpc_code code, const char *msg);

@@ -143,6 +143,7 @@ static void ask(struct contest *ct, enum server_op op, const ProtobufCMessage *r
 {
     ct->next = next;
     ct->asking = true;
+    call_set_waiting(ct->call, false);
     call_ask(ct->call, op, request, on_answer);
 }
 
@@ -328,6 +329,7 @@ static void on_older(struct contest *ct)
         ct->awaited(ct);
         return;
     }
+    call_set_waiting(ct->call, true);
     watcher_add(ct->call->loop->client, &ct->watcher, &await_ops, wire_slice(older->key),
                 slice_make(NULL, 0), ct->txn->header->revision + 1, WATCH_NO_PUT, false);
 }

@@ -30,4 +30,5 @@ void health_watch_message(struct call *c, const ProtobufCMessage *req)
                    ? GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING
                    : GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVICE_UNKNOWN;
     call_send(c, slice_make(wire, protobuf_c_message_pack(&r.base, wire)));
+    call_set_waiting(c, true);
 }

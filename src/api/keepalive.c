@@ -31,6 +31,7 @@ void keepalive_open(struct call *c)
     list_init(&k->queue);
     c->user = k;
     call_send_headers(c);
+    call_set_waiting(c, true);
 }
 
 static void renewal_free(struct renewal *r)
@@ -60,6 +61,7 @@ static void keepalive_flush(struct call *c)
     }
     if (k->n == 0 && k->half_closed)
         call_finish(c, GRPC_OK, "");
+    call_set_waiting(c, k->n == 0);
 }
 
 static void keepalive_pace(struct call *c)
@@ -90,6 +92,7 @@ void keepalive_message(struct call *c, const ProtobufCMessage *req)
         .op = OP_LEASE_KEEP_ALIVE, .request = &r->request.base, .done = on_answer};
     list_add_tail(&k->queue, &r->link);
     k->n++;
+    call_set_waiting(c, false);
     call_hold(c);
     server_call(c->loop->client, &r->server);
     keepalive_pace(c);

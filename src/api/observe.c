@@ -101,6 +101,7 @@ static void await_first(struct contest *ct)
 {
     uint8_t *end = arena_dup(ct->step, ct->prefix.p, ct->prefix.n);
     end[ct->prefix.n - 1] = '/' + 1;
+    call_set_waiting(ct->call, true);
     watcher_add(ct->call->loop->client, &ct->watcher, &first_ops, ct->prefix,
                 slice_make(end, ct->prefix.n), ct->header.revision + 1, WATCH_NO_DELETE, false);
 }
@@ -114,6 +115,7 @@ static void on_looked(struct contest *ct)
         return;
     }
     send_leader(ct, &ct->header, kv);
+    call_set_waiting(ct->call, true);
     watcher_add(ct->call->loop->client, &ct->watcher, &leader_ops, wire_slice(kv->key),
                 slice_make(NULL, 0), ct->header.revision + 1, 0, false);
 }

@@ -309,6 +309,7 @@ void watch_open(struct call *c)
     list_init(&s->blocked);
     c->user = s;
     call_send_headers(c);
+    call_set_waiting(c, true);
 }
 
 void watch_message(struct call *c, const ProtobufCMessage *req)

@@ -165,7 +165,7 @@ void http_server_drain(struct http_server *sv, void (*done)(void *arg), void *ar
     struct http_conn *c;
     LIST_FOREACH(c, &sv->conns, struct http_conn, link) {
         if (c->proto == NULL)
-            c->deadline = loop_now(sv->loop) + DRAIN_FIRST_MS;
+            c->deadline = c->last_read + DRAIN_FIRST_MS;
         else if (!c->dead && !c->lingering)
             c->proto->drain(c);
     }

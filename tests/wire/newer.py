@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -179,20 +180,45 @@ def progress_notify(server, client):
     stream.close()
 
 
-def watchers_hold_no_stop_up(_server, _client):
-    """A client that watches and one that is idle; both are only told."""
-    with contextlib.ExitStack() as stack:
-        server = harness.Server().start()
-        clients = [proto.Client(server.endpoint) for _ in range(2)]
-        for client in clients:
-            stack.callback(client.close)
-            client.put(b"k", b"v")
-        watch = clients[0].watch()
+def wait_for_lock(server, answers):
+    """Ask for a lock that another has, as long as it takes."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.client_port, timeout=60)
+    connection.request("POST", "/v3/lock/lock", body='{"name": "bG9jaw=="}')
+    reply = connection.getresponse()
+    answers.append((reply.status, json.loads(reply.read()).get("message")))
+    connection.close()
+
+
+def who_waits_holds_no_stop_up(_server, _client):
+    """Who watches, renews a lease or waits for a lock is told at once; what was waited with goes."""
+    locks = pb().RangeRequest(key=b"lock/", range_end=b"lock0", count_only=True)
+    stopped, answers = "etcdserver: server stopped", []
+    with harness.Server() as server, contextlib.ExitStack() as stack:
+        client, idle = proto.Client(server.endpoint), proto.Client(server.endpoint)
+        stack.callback(client.close)
+        stack.callback(idle.close)
+        idle.put(b"k", b"v")
+        watch, renewals = client.watch(), client.keepalive()
         watch.send(pb().WatchRequest(create_request=pb().WatchCreateRequest(key=b"k")))
         watch.wait(lambda got: got and got[0].created)
+        lease = client.must("grant", pb().LeaseGrantRequest(TTL=600)).ID
+        renewals.send(pb().LeaseKeepAliveRequest(ID=lease))
+        renewals.wait(lambda got: got)
+        wait_for_lock(server, answers)
+        waiter = threading.Thread(target=wait_for_lock, args=(server, answers))
+        waiter.start()
+        while client.must("range", locks).count != 2:
+            time.sleep(0.01)
         began = time.monotonic()
         server.stop()
         took = time.monotonic() - began
+        for what in (watch, renewals):
+            what.thread.join(20)
+        waiter.join(20)
+        equal((watch.ended, renewals.ended), (("UNAVAILABLE", stopped),) * 2, "what streams hear")
+        equal(answers, [(200, None), (503, stopped)], "who has the lock, and who waits for it")
+        server.start()
+        equal(client.must("range", locks, timeout=30).count, 1, "keys of the lock")
     if took > 2.5:
         raise AssertionError(f"the stop took {took:.1f} s")
 
@@ -208,7 +234,7 @@ def main():
                  watch_from_a_negative_revision, status_fields, headers_are_filled, hash_revision,
                  tombstone_at_the_compacted_revision, alarm_of_no_kind, auth_is_off,
                  snapshot_version, health_service, metadata, base64_of_urls, progress_notify,
-                 watchers_hold_no_stop_up):
+                 who_waits_holds_no_stop_up):
         suite.run(skip_all if upstream else test, server, client, name=test.__name__)
     if server:
         client.close()
