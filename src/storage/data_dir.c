@@ -16,6 +16,17 @@
 
 enum { WARNINGS_MAX = 16 };
 
+/* Upstream's etcd would find nothing of its own in our member/, and begin an empty member under the same
+ * name. It ends instead, and names this path, where it cannot have its directory of snapshots. */
+#define GUARD "snap"
+
+static const char guard_text[] =
+    "The data in this directory (kv.db, log.db) can be read by the etcd that made them, and by no other\n"
+    "release of etcd. This file stands where the others keep their snapshots, so that none of them starts\n"
+    "here without the data. With that etcd, stopped, this makes data that another release can read:\n"
+    "    etcdutl export --data-dir DATA-DIR --to NEW-DATA-DIR\n"
+    "To begin without these data, move this directory away.\n";
+
 struct data_dir {
     char *path;
     char *member_path;
@@ -173,7 +184,7 @@ static bool is_known(const char *name)
 {
     static const char *const known[] = {
         "lock",   "kv.db",      "kv.db-wal",  "kv.db-shm", "kv.db-journal",
-        "log.db", "log.db-wal", "log.db-shm", "log.db-journal",
+        "log.db", "log.db-wal", "log.db-shm", "log.db-journal", GUARD,
     };
     for (size_t i = 0; i < ARRAY_LEN(known); i++) {
         if (strcmp(name, known[i]) == 0)
@@ -266,6 +277,20 @@ static enum err take_lock(const char *dir, int *ret_fd, struct why *why)
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
+static void put_guard(struct data_dir *d)
+{
+    char *path = xasprintf("%s/" GUARD, d->member_path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd == -1 && errno != EEXIST)
+        add_warning(d, "cannot make '%s', without which another etcd may start here: %s", path,
+                    strerror(errno));
+    if (fd != -1 && write(fd, guard_text, sizeof guard_text - 1) == -1)
+        add_warning(d, "cannot write '%s': %s", path, strerror(errno)); /* empty, it guards as well */
+    if (fd != -1)
+        close(fd);
+    free(path);
+}
+
 /* "a" and "a/" are the same place. */
 static char *path_without_slash(const char *path)
 {
@@ -333,6 +358,8 @@ enum err data_dir_open(const struct data_dir_options *options, struct data_dir *
         e = check_entries(d, why);
     if (e != ERR_OK)
         return e;
+    if (options->create)
+        put_guard(d);
     *ret_dir = d;
     d = NULL;
     return ERR_OK;

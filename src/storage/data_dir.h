@@ -4,9 +4,10 @@
  *       lock                  held by flock; holds the pid of the holder
  *       kv.db kv.db-wal kv.db-shm
  *       log.db log.db-wal log.db-shm   (in the wal-dir if one is set)
+ *       snap                  a text: upstream's etcd does not start where this is no directory
  *       spool.*               half-made snapshot files of a process that died; removed at open
  *
- * Of these, only the directories, `lock` and the removal of spools are this module's; the databases
+ * Of these, only the directories, `lock`, `snap` and the removal of spools are this module's; the databases
  * are made by kvdb and logdb at the paths it tells. What upstream's etcd wrote is never touched.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef STORAGE_DATA_DIR_H

@@ -52,6 +52,8 @@ static void a_new_directory(void **state)
     assert_int_equal(st.st_mode & 0777, 0700);
     assert_int_equal(stat(data_dir_member_path(d), &st), 0);
     assert_int_equal(st.st_mode & 0777, 0700);
+    assert_int_equal(stat(scratch_path("a/data/member/snap"), &st), 0);
+    assert_true(S_ISREG(st.st_mode) && st.st_size > 0);
     OK(data_dir_sync(d, &scratch_why));
     data_dir_close(d);
 
