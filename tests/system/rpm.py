@@ -72,6 +72,45 @@ def scriptlets(packages):
             subprocess.run(["sh", "-n"], input=body, text=True, check=True, timeout=30)
 
 
+def run_scriptlet(packages, tag, argument, prepare):
+    """Run it where /run, /etc/etcd and /var/lib are its own; return what it prints, and its status."""
+    body = output("rpm", "-qp", "--qf", f"%{{{tag}}}", one(packages, "etcd-3"))
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", "mount -t tmpfs none /run && mount -t tmpfs none /var/lib && "
+         "mkdir -p /var/lib/etcd /run/systemd/system /run/bin && " + prepare + ' && sh -c "$0" scriptlet "$1"; s=$?; '
+         "cat /run/log 2>/dev/null; exit $s",
+         body, argument], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
+        env={"PATH": "/run/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"})
+    return done.stdout + done.stderr, done.returncode
+
+
+def downgrade(packages):
+    """Where the data are of a newer version, an upgrade is refused before anything is changed; nothing else is."""
+    why = m.why_not()
+    if why:
+        raise harness.Skip(why)
+    user = "printf '#!/bin/sh\\n' >/run/bin/getent && chmod +x /run/bin/getent"
+    for schema, argument, status in (("001", "2", 0), ("002", "2", 1), ("002", "1", 0)):
+        text, got = run_scriptlet(packages, "PREIN", argument, user + " && mkdir -p /var/lib/etcd/a/member && "
+                                  "{ head -c 63 /dev/zero; printf '\\" + schema + "'; } >/var/lib/etcd/a/member/kv.db")
+        assert got == status, (schema, argument, got, text)
+        assert ("it has schema 2" in text) == (status == 1), text
+
+
+def members_of_templates(packages):
+    """An upgrade restarts them, a removal stops them."""
+    why = m.why_not()
+    if why:
+        raise harness.Skip(why)
+    fake = ("for p in systemctl ldconfig; do printf '#!/bin/sh\\necho $0 \"$@\" >>/run/log' >/run/bin/$p; done; "
+            "chmod +x /run/bin/* && mount --bind /run/bin/ldconfig /sbin/ldconfig")
+    for tag, argument, wanted in (("PREUN", "0", "systemctl stop "), ("PREUN", "1", None),
+                                  ("POSTUN", "1", "systemctl try-restart etcd@*.service"), ("POSTUN", "0", None)):
+        text, status = run_scriptlet(packages, tag, argument, fake)
+        assert status == 0, (tag, argument, text)
+        assert ("etcd@*.service" in text) == (wanted is not None) and (wanted or "") in text, (tag, argument, text)
+
+
 def empty_root(packages, folder):
     root = folder / "root"
     root.mkdir()
@@ -110,6 +149,8 @@ def main():
         suite.run(three_packages, packages)
         suite.run(files, packages)
         suite.run(scriptlets, packages)
+        suite.run(downgrade, packages)
+        suite.run(members_of_templates, packages)
         suite.run(empty_root, packages, folder)
         suite.run(lint, packages)
     finally:

@@ -168,6 +168,7 @@ def ready_and_backup(box):
     box.run("systemctl start etcd-ready")
     for year in range(2010, 2020):
         box.run(f"install -D -o etcd /dev/null /var/lib/etcd-backup/etcd-{year}-01-01T000000Z.db")
+    box.run("install -o etcd /dev/null /var/lib/etcd-backup/etcd-2010-01-01T000000Z.db.new.part")  # it was killed
     box.write("/etc/etcd/backup.conf", "ETCD_BACKUP_KEEP=3\n")
     start = box.run("date +%s.%6N").strip()
     box.run("systemctl start etcd-backup")
@@ -292,8 +293,15 @@ def three_members(box):
 
 def upgrade(box):
     """The same version again, as an upgrade does it: one restart; changed files are kept without a question."""
+    box.write("/etc/etcd/other.conf", 'ETCD_LISTEN_CLIENT_URLS="http://127.0.0.1:12379"\n'
+              'ETCD_ADVERTISE_CLIENT_URLS="http://127.0.0.1:12379"\n'
+              'ETCD_LISTEN_PEER_URLS="http://127.0.0.1:12380"\n')
+    box.run("systemctl enable --now etcd@other")
+    other = box.show("etcd@other", "MainPID")
     pid, conf = box.show("etcd", "MainPID"), box.run(f"cat {CONF}")
     box.run(f"{INSTALL} --reinstall {OURS}", limit_s=180)
+    if box.show("etcd@other", "MainPID") in (other, "0"):
+        raise AssertionError("the old program of etcd@other still runs, or none does")
     equal(box.run(f"cat {CONF}"), conf, "the configuration")
     equal(box.run(GET), "one\n", "what was kept")
     if box.show("etcd", "MainPID") == pid:
@@ -306,7 +314,7 @@ def newer_package(box):
     package = next(folder.glob("etcd-server_*.deb"))
     subprocess.run(["dpkg-deb", "-R", package, folder / "newer"], check=True, timeout=60)
     control = folder / "newer/DEBIAN/control"
-    control.write_text(re.sub(r"(?m)^Version: .*", "Version: 99.0", control.read_text()))
+    control.write_text(re.sub(r"(?m)^Version: .*", "Version: 99.0+c1", control.read_text()))
     subprocess.run(["dpkg-deb", "-b", "-Zgzip", folder / "newer", folder / "newer.deb"], check=True,
                    timeout=60, stdout=subprocess.DEVNULL)
     return "/debs/newer.deb"
@@ -324,8 +332,17 @@ def downgrade(box):
     box.run(f"dpkg -i {newer_package(box)} && systemctl stop etcd", limit_s=120)
     set_schema(99)
     has(box.fails("dpkg -i /debs/etcd-server_*.deb"), "it has schema 99", "etcdctl snapshot save")
-    equal(box.run("dpkg-query -W -f '${Version} ${db:Status-Abbrev}' etcd-server").strip(), "99.0 ii",
+    equal(box.run("dpkg-query -W -f '${Version} ${db:Status-Abbrev}' etcd-server").strip(), "99.0+c1 ii",
           "what is installed")
+    # Also where the data are in a place of their own.
+    place = box.root / "srv/of its own/member"
+    place.mkdir(parents=True)
+    shutil.copy(database, place)
+    set_schema(1)
+    box.write("/etc/etcd/own.conf", 'ETCD_DATA_DIR="/srv/of its own"\n')
+    has(box.fails("dpkg -i /debs/etcd-server_*.deb"), "/srv/of its own/member/kv.db was written by a newer")
+    box.run("rm -r '/srv/of its own' /etc/etcd/own.conf; systemctl stop etcd")  # a refusal has started it
+    set_schema(99)
     since = box.run("date +%s").strip()
     box.fails("systemctl start etcd")
     has(box.said("etcd", "MSG_CANNOT_START", f"--since=@{since}"), "newer version")
@@ -338,8 +355,12 @@ def downgrade(box):
 def remove_and_purge(box):
     box.run("apt-get remove -qy etcd-server")
     box.run(f"test -d /var/lib/etcd/default/member && test -e {CONF} && ! pgrep -x etcd")
-    box.run("apt-get purge -qy etcd-server etcd-client etcd")
-    box.run(f"test ! -e /var/lib/etcd && test ! -e {CONF} && test ! -e /etc/etcd/etcdctl.conf && test ! -e /etc/default/etcd")
+    box.run("mkdir /var/lib/etcd/disk && mount -t tmpfs none /var/lib/etcd/disk && touch /var/lib/etcd/disk/data")
+    has(box.run("apt-get purge -qy etcd-server etcd-client etcd"), "is left for you to remove")
+    equal(box.run("find /var/lib/etcd"), "/var/lib/etcd\n/var/lib/etcd/disk\n", "what is left")
+    equal(box.run("find /etc/systemd/system -type l -name '*etcd*'"), "", "what is enabled")
+    box.run("umount /var/lib/etcd/disk && rm -r /var/lib/etcd /etc/etcd/other.conf && rmdir /etc/etcd")
+    box.run(f"test ! -e {CONF} && test ! -e /etc/etcd/etcdctl.conf && test ! -e /etc/default/etcd")
     box.run("test -d /var/lib/etcd-backup && getent passwd etcd")
 
 
@@ -362,6 +383,24 @@ def from_debian(box):
     equal(box.wait(GET), "of-3.4\n", "what was kept")
     has(box.run("etcdctl member list"), "old")
     equal(box.run("find /var/lib/etcd ! -user etcd"), "", "files of others than etcd")
+
+
+def back_to_debian(box):
+    """Debian's etcd 3.4 over ours: it says that it cannot have the data, does not begin without, and how to."""
+    theirs = (f"{INSTALL} --allow-downgrades -o Dpkg::Options::=--force-confold etcd- "
+              f"etcd-server={UPSTREAM_3_4}* etcd-client={UPSTREAM_3_4}*")
+    text = box.run(theirs, limit_s=180)
+    has(text, "cannot read the data in /var/lib/etcd/default, and will not start on them")
+    equal(box.run("systemctl is-active etcd || true"), "failed\n", "3.4 on our data")
+    has(box.run("journalctl -q -u etcd -n 20"), "/var/lib/etcd/default/member/snap")
+    box.run("cd /var/lib/etcd/default/member && test -f snap && test ! -e wal")
+    told = "".join(re.findall(r"(?m)^    .*\n", text))
+    box.run(f"{INSTALL} -o Dpkg::Options::=--force-confold {OURS}", limit_s=180)
+    equal(box.wait(GET), "of-3.4\n", "what was kept")
+    box.run(told)
+    if "cannot read the data" in box.run(theirs, limit_s=180):
+        raise AssertionError("it still says that the data cannot be read")
+    equal(box.wait(f"ETCDCTL_API=3 {GET}"), "of-3.4\n", "what was kept")
 
 
 def join_networks(boxes):
@@ -422,7 +461,7 @@ def packaged_test(box):
 
 STORY = [install, units_are_sound, journal, packaged_test, start_stop, reload, configuration_error,
          killed, watchdog, restart_loses_nothing, ready_and_backup, backup_timer, client_settings, log_files,
-         elsewhere, disk_full, three_members, upgrade, downgrade, remove_and_purge, from_debian]
+         elsewhere, disk_full, three_members, upgrade, downgrade, remove_and_purge, from_debian, back_to_debian]
 
 
 def skip_rest(suite, why):
