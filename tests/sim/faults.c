@@ -10,8 +10,11 @@ enum {
     SECOND = 1000000, /* microseconds */
     DOWN_SHORT = 30000,
     SNAPSHOT_TIME = 40000, /* in which one is loaded, mostly */
+    ELECTION_TIME = 20000, /* in which one is held, mostly */
+    ALONE_MAX = SECOND,
     PAUSE_MAX = 3 * SECOND,
     HANG_MAX = 5 * SECOND,
+    KINDS = 9,        /* of faults */
     WRITES_MAX = 60,  /* until the power goes */
     ROOM_MAX = 60000, /* bytes until a disk is full */
 };
@@ -20,8 +23,8 @@ static const struct net_weather fair = {.delay_min = 100, .delay_max = 2000};
 
 static struct faults {
     struct faults_setup setup;
-    struct sim_event next, crash;
-    struct node *loads; /* it is to crash */
+    struct sim_event next, heal;
+    struct sim_event crashes[NET_PLACES]; /* of one member each */
 } faults;
 
 /* ---- the network
@@ -99,16 +102,40 @@ static void crash(struct node *n)
 
 static void crash_run(struct sim_event *e)
 {
-    (void)e;
-    node_end(faults.loads, sim_chance(500) ? NODE_KILL : NODE_POWER, down_time());
+    struct node *n = world_node((unsigned)(e - faults.crashes));
+    node_end(n, sim_chance(500) ? NODE_KILL : NODE_POWER, down_time());
+}
+
+static bool is_on(enum fault f)
+{
+    return (faults.setup.which & f) != 0 && faults.next.place != 0;
 }
 
 void faults_snapshot(struct node *n)
 {
-    if ((faults.setup.which & FAULT_CRASHES) == 0 || faults.next.place == 0 || !sim_chance(300))
+    if (is_on(FAULT_CRASHES) && sim_chance(300))
+        sim_set(&faults.crashes[n->place], sim_between(0, SNAPSHOT_TIME));
+}
+
+static void heal_run(struct sim_event *e)
+{
+    (void)e;
+    sim_trace("the network is whole");
+    net_heal(world_net());
+}
+
+void faults_term(struct node *n)
+{
+    struct node *other = world_up(sim_random());
+    if (!is_on(FAULT_ELECTIONS))
         return;
-    faults.loads = n;
-    sim_set(&faults.crash, sim_between(0, SNAPSHOT_TIME));
+    if (sim_chance(150))
+        sim_set(&faults.crashes[n->place], sim_between(0, ELECTION_TIME >> sim_below(6)));
+    if (!sim_chance(100))
+        return;
+    sim_trace("%s sees but %s", world_name(n->place), world_name(other->place));
+    cut_sides(BIT(n->place) | BIT(other->place), true);
+    sim_set(&faults.heal, sim_between(0, ALONE_MAX));
 }
 
 static void tear(struct node *n)
@@ -182,24 +209,30 @@ static void strike(unsigned what, struct node *n)
 static void next_run(struct sim_event *e)
 {
     struct node *n = world_up(sim_random());
-    unsigned what = faults.setup.which & BIT(sim_below(8));
-    if (n != NULL && what != 0)
+    unsigned what = BIT(sim_below(KINDS));
+    while ((what & faults.setup.which) == 0)
+        what = BIT(sim_below(KINDS));
+    if (n != NULL)
         strike(what, n);
-    sim_set(e, what != 0 ? sim_between(0, faults.setup.pause_max) : 0);
+    sim_set(e, sim_between(0, faults.setup.pause_max));
 }
 
 void faults_begin(const struct faults_setup *setup)
 {
-    faults = (struct faults){.setup = *setup, .next.run = next_run, .crash.run = crash_run};
+    faults = (struct faults){.setup = *setup, .next.run = next_run, .heal.run = heal_run};
+    for (unsigned i = 0; i < NET_PLACES; i++)
+        faults.crashes[i].run = crash_run;
     net_set_weather(world_net(), &fair);
-    if ((setup->which & ~(unsigned)FAULT_MEMBERS) != 0)
+    if (setup->which != 0)
         sim_set(&faults.next, sim_between(0, setup->pause_max));
 }
 
 void faults_mend(void)
 {
     sim_clear(&faults.next);
-    sim_clear(&faults.crash);
+    sim_clear(&faults.heal);
+    for (unsigned i = 0; i < NET_PLACES; i++)
+        sim_clear(&faults.crashes[i]);
     sim_trace("everything is mended");
     net_heal(world_net());
     net_set_weather(world_net(), &fair);

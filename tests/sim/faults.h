@@ -14,7 +14,8 @@ enum fault {
     FAULT_DISKS = 32,     /* slow, hanging, full */
     FAULT_CLOCKS = 64,    /* the wall clock jumps */
     FAULT_MEMBERS = 128,  /* the membership changes: the operator's work */
-    FAULT_ALL = 255,
+    FAULT_ELECTIONS = 256, /* whoever comes to a new term crashes, or is cut off from most */
+    FAULT_ALL = 511,
 };
 
 struct faults_setup {
@@ -27,6 +28,8 @@ struct node;
 void faults_begin(const struct faults_setup *setup);
 /* A snapshot came to `n`: a good time to crash. */
 void faults_snapshot(struct node *n);
+/* It is in a term that it was not in before: it has voted, stands, or leads. */
+void faults_term(struct node *n);
 /* No more of them; mend all that is broken. */
 void faults_mend(void);
 

@@ -101,7 +101,7 @@ static struct scenario scenario_make(const char *dir, unsigned allowed)
         .world = {.dir = dir,
                   .n = sizes[sim_below(ARRAY_LEN(sizes))],
                   .heartbeat_ms = heartbeat,
-                  .election_ms = heartbeat * 10,
+                  .election_ms = heartbeat * (5 + 5 * (unsigned)sim_below(2)),
                   .catchup_entries = sim_chance(500) ? 5 + (unsigned)sim_below(40) : 5000,
                   .pre_vote = !sim_chance(250)},
         .workers = {.n = 2 + (unsigned)sim_below(5),
@@ -200,7 +200,7 @@ static bool run(uint64_t seed, const struct options *o, struct outcome *ret)
     sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, (int)seed | 1, NULL);
     sim_begin(seed, o->trace);
     struct scenario s = scenario_make(dir, o->faults);
-    sim_trace("seed %" PRIu64 ": %u members, faults %02x, %u workers, %u keys, pre-vote %d, "
+    sim_trace("seed %" PRIu64 ": %u members, faults %03x, %u workers, %u keys, pre-vote %d, "
               "election %u, catch-up %u",
               seed, s.world.n, s.faults.which, s.workers.n, s.workers.keys, s.world.pre_vote,
               s.world.election_ms, s.world.catchup_entries);

@@ -109,6 +109,15 @@ static void snapshot_came(unsigned place)
     faults_snapshot(&world.nodes[place]);
 }
 
+static void look_at_term(struct node *n)
+{
+    struct server_header h;
+    server_header_get(n->client, &h);
+    if (h.term > n->term)
+        faults_term(n);
+    n->term = h.term;
+}
+
 /* Its disk, or its cluster, has put an end to it. */
 static void node_fell(struct node *n)
 {
@@ -149,6 +158,7 @@ static void round_run(struct sim_event *e)
         node_fell(n);
         return;
     }
+    look_at_term(n);
     int64_t wait = due * 1000 - sim_now();
     if (due != MSEC_NEVER)
         sim_set_earlier(&n->round, wait > ROUND_MAX ? wait : sim_between(ROUND_MIN, ROUND_MAX));

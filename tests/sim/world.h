@@ -41,6 +41,7 @@ struct node {
     struct loop *loop;
     struct server_client *client;
     member_id id; /* of its last life */
+    raft_term term; /* that it was in */
     struct sim_event round, log, keeper, restart;
     int64_t paused_until, hung_until; /* all of it; the disk */
     int64_t disk_min, disk_max;       /* how long a write takes, microseconds */
