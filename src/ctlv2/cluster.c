@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "ctlv2/cluster.h"
 
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -33,17 +32,6 @@ void answer_fini(struct answer *a)
 
 /* ---- life -------------------------------------------------------------------------------- */
 
-static char *basic_authorization(const char *username, const char *password)
-{
-    AUTO(buf) struct buf plain = BUF_INIT;
-    buf_addf(&plain, "%s:%s", username, password);
-    char *coded = xmalloc(plain.n / 3 * 4 + 5);
-    EVP_EncodeBlock((unsigned char *)coded, plain.p, (int)plain.n);
-    char *line = xasprintf("Authorization: Basic %s\r\n", coded);
-    free(coded);
-    return line;
-}
-
 struct cluster *v2_cluster_new(const struct cluster_config *config)
 {
     const struct transport_config t = {config->connect_timeout_ms, config->tls, config->tls_name};
@@ -58,8 +46,11 @@ struct cluster *v2_cluster_new(const struct cluster_config *config)
 
 void v2_cluster_set_credentials(struct cluster *c, const char *username, const char *password)
 {
+    AUTO(buf) struct buf credentials = BUF_INIT;
+    buf_addf(&credentials, "%s:%s", username, password);
     free(c->authorization);
-    c->authorization = username[0] != '\0' ? basic_authorization(username, password) : xstrdup("");
+    c->authorization =
+        username[0] != '\0' ? header_basic("Authorization", buf_slice(&credentials)) : xstrdup("");
 }
 
 void v2_cluster_end_on_interrupt(struct cluster *c)

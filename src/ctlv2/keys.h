@@ -6,8 +6,7 @@
 #include "ctlv2/node.h"
 #include "ctlv2/session.h"
 
-/* Open the cluster for a command whose first operand is a key. Return the status to exit with, or 0.
- */
+/* Open the cluster for a command that takes a key. Return the status to exit with, or 0. */
 MUST_USE int keys_open(const struct context *c, struct cluster **ret_cluster);
 /* Append the path of a key. */
 void keys_path(const char *key, struct buf *path);

@@ -12,6 +12,7 @@ src_ctlv2_libctlv2_a_SOURCES = \
 	src/ctlv2/keys.c src/ctlv2/keys.h \
 	src/ctlv2/members.c src/ctlv2/members.h \
 	src/ctlv2/node.c src/ctlv2/node.h \
+	src/ctlv2/proxy.c src/ctlv2/proxy.h \
 	src/ctlv2/read_json.c src/ctlv2/read_json.h \
 	src/ctlv2/rest.c src/ctlv2/rest.h \
 	src/ctlv2/roles.c \

@@ -188,8 +188,7 @@ static int change_permission(const struct context *c, bool grant, unsigned permi
     add_kv(&j, "permissions", "", 0);
     add_kv(&j, grant ? "grant" : "revoke", args_text(c->args, "path"), permission);
     json_close(&j);
-    if (!ask_for_role(&a, "GET", name, NULL, &old) ||
-        !ask_for_role(&a, "PUT", name, &j.text, &new))
+    if (!ask_for_role(&a, "GET", name, NULL, &old) || !ask_for_role(&a, "PUT", name, &j.text, &new))
         return auth_fail(&a);
     if (read_json_equal(old.permissions, new.permissions))
         printf("Role unchanged; already %s", grant ? "granted" : "revoked");

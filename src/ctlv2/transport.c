@@ -4,18 +4,27 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "ctlv2/transport.h"
 
+#include <openssl/evp.h>
 #include <signal.h>
 #include <stdlib.h>
 
+#include "ctlv2/proxy.h"
 #include "http/client.h"
+#include "http/tunnel.h"
 #include "loop/loop.h"
 #include "tls/io.h"
 
 struct place {
     char *name; /* "http://10.0.0.1:2379" */
     struct http_client *client;
-    char *host;
+    char *host, *port;
     struct tls_server tls;
+    struct place_proxy {
+        char *host, *port; /* NULL: there is none */
+        char *headers;     /* for the proxy alone to read */
+        char *target;      /* of CONNECT; NULL: it reads the requests */
+        struct http_tunnel tunnel;
+    } proxy;
 };
 
 struct transport {
@@ -32,7 +41,8 @@ struct exchange {
     struct loop_timer timer;
     struct answer *answer;
     struct trouble *trouble;
-    msec deadline;
+    msec deadline, due; /* when the timer is */
+    bool is_proxied;
     bool over;
     enum transport_end end;
 };
@@ -48,15 +58,25 @@ struct transport *transport_new(const struct transport_config *config)
     return t;
 }
 
+static void place_free(struct place *p)
+{
+    http_client_free(p->client);
+    free(p->name);
+    free(p->host);
+    free(p->port);
+    free(p->proxy.host);
+    free(p->proxy.port);
+    free(p->proxy.headers);
+    free(p->proxy.target);
+    free(p);
+}
+
 void transport_free(struct transport *t)
 {
     if (t == NULL)
         return;
     for (size_t i = 0; i < t->place_n; i++) {
-        http_client_free(t->places[i]->client);
-        free(t->places[i]->name);
-        free(t->places[i]->host);
-        free(t->places[i]);
+        place_free(t->places[i]);
     }
     free(t->places);
     tls_context_free(t->tls);
@@ -104,14 +124,37 @@ static bool transport_check_tls(struct transport *t, struct trouble *trouble)
     return true;
 }
 
-static struct place *place_open(struct transport *t, const struct uri *u, char *name)
+/* Let the client's way lead to the proxy; with TLS, through it. */
+static void place_go_through(struct place *p, const struct uri *proxy,
+                             struct http_client_config *config)
+{
+    AUTO(buf) struct buf credentials = BUF_INIT;
+    struct place_proxy *x = &p->proxy;
+    uri_address(proxy, &x->host, &x->port);
+    x->headers = uri_credentials(proxy, &credentials)
+                     ? header_basic("Proxy-Authorization", buf_slice(&credentials))
+                     : xstrdup("");
+    config->host = x->host;
+    config->port = x->port;
+    if (config->ops == NULL)
+        return;
+    bool six = strchr(p->host, ':') != NULL;
+    x->target = xasprintf("%s%s%s:%s", six ? "[" : "", p->host, six ? "]" : "", p->port);
+    x->tunnel = (struct http_tunnel){x->target, x->headers, config->ops, config->io_arg};
+    config->ops = &http_tunnel_io;
+    config->io_arg = &x->tunnel;
+}
+
+/* `proxy` has no host if there is none. Takes the name. */
+static struct place *place_open(struct transport *t, const struct uri *u, const struct uri *proxy,
+                                char *name)
 {
     struct place *p = xcalloc(1, sizeof *p);
-    char *port;
-    uri_address(u, &p->host, &port);
+    p->name = name;
+    uri_address(u, &p->host, &p->port);
     bool is_path = uri_is(u, "unix") || uri_is(u, "unixs");
     struct http_client_config config = {.host = is_path ? u->host : p->host,
-                                        .port = is_path ? NULL : port,
+                                        .port = is_path ? NULL : p->port,
                                         .authority = u->host,
                                         .connect_timeout_ms = t->config.connect_timeout_ms,
                                         .conn_max = 1};
@@ -120,24 +163,30 @@ static struct place *place_open(struct transport *t, const struct uri *u, char *
         config.ops = &tls_client_io;
         config.io_arg = &p->tls;
     }
-    p->name = name;
+    if (proxy->host != NULL)
+        place_go_through(p, proxy, &config);
     p->client = http_client_new(t->loop, &config);
-    free(port);
     return p;
 }
 
-static struct http_client *client_for(struct transport *t, const struct uri *u)
+/* Return NULL, and why, if there is a proxy that cannot be used. */
+static struct place *place_for(struct transport *t, const struct uri *u, struct trouble *trouble)
 {
+    AUTO(uri) struct uri proxy = {0};
     char *name = xasprintf("%s://%s", u->scheme, u->host);
     for (size_t i = 0; i < t->place_n; i++) {
         if (strcmp(t->places[i]->name, name) == 0) {
             free(name);
-            return t->places[i]->client;
+            return t->places[i];
         }
     }
+    if (!proxy_find(u, &proxy, trouble)) {
+        free(name);
+        return NULL;
+    }
     t->places = xrealloc(t->places, (t->place_n + 1) * sizeof(struct place *));
-    t->places[t->place_n] = place_open(t, u, name);
-    return t->places[t->place_n++]->client;
+    t->places[t->place_n] = place_open(t, u, &proxy, name);
+    return t->places[t->place_n++];
 }
 
 static bool uri_can_be_asked(struct transport *t, const struct uri *u, struct trouble *trouble)
@@ -150,6 +199,26 @@ static bool uri_can_be_asked(struct transport *t, const struct uri *u, struct tr
 }
 
 /* ---- the exchange ------------------------------------------------------------------------ */
+
+char *header_basic(const char *name, struct slice credentials)
+{
+    char *coded = xmalloc(credentials.n / 3 * 4 + 5);
+    EVP_EncodeBlock((unsigned char *)coded, credentials.p, (int)credentials.n);
+    char *line = xasprintf("%s: Basic %s\r\n", name, coded);
+    free(coded);
+    return line;
+}
+
+/* Set the request's target and headers. A proxy that reads along gets the whole URL. */
+static void write_request(const struct transport_request *r, const struct place *p,
+                          struct buf *target, struct buf *headers)
+{
+    bool for_proxy = p->proxy.host != NULL && p->proxy.target == NULL;
+    if (for_proxy)
+        buf_addf(target, "%s://%s", r->uri->scheme, r->uri->host);
+    uri_format_target(r->uri, target);
+    buf_addf(headers, "%s%s", r->headers, for_proxy ? p->proxy.headers : "");
+}
 
 static char *dup_header(const struct http_request *r, const char *name)
 {
@@ -166,6 +235,7 @@ static void exchange_end(struct exchange *x, enum transport_end end)
 static void exchange_set_timer(struct exchange *x, msec at)
 {
     msec now = clock_now_ms();
+    x->due = at;
     if (at == MSEC_NEVER)
         loop_timer_clear(&x->timer);
     else
@@ -204,7 +274,10 @@ static void exchange_set_trouble(struct exchange *x, enum err e)
     static const char handshake[] = "TLS handshake: ", alert[] = "TLS alert: ";
     const char *why = x->request.why.text;
     const char *failed = strstr(why, handshake), *told = strstr(why, alert);
-    if (told != NULL)
+    const char *proxy = x->is_proxied ? strstr(why, HTTP_TUNNEL_TROUBLE) : NULL;
+    if (proxy != NULL)
+        trouble_set(x->trouble, "%s", proxy);
+    else if (told != NULL)
         trouble_set(x->trouble, "remote error: tls: %s", told + strlen(alert));
     else if (failed != NULL)
         trouble_set(x->trouble, "tls: %s", failed + strlen(handshake));
@@ -213,7 +286,8 @@ static void exchange_set_trouble(struct exchange *x, enum err e)
     else if (text_ends_with(why, ": unexpected EOF"))
         trouble_set(x->trouble, "unexpected EOF");
     else {
-        trouble_set(x->trouble, "%s", why);
+        bool dial = x->is_proxied && strncmp(why, "dial ", strlen("dial ")) == 0;
+        trouble_set(x->trouble, "%s%s", dial ? "proxyconnect tcp: " : "", why);
         x->trouble->connection = e == ERR_CLOSED;
     }
 }
@@ -236,23 +310,26 @@ static void on_timer(struct loop_timer *timer)
 {
     struct exchange *x = CONTAINER_OF(timer, struct exchange, timer);
     http_request_cancel(&x->request);
-    exchange_end(x, clock_now_ms() >= x->deadline ? TRANSPORT_OVERDUE : TRANSPORT_NO_HEADERS);
+    exchange_end(x, x->due >= x->deadline ? TRANSPORT_OVERDUE : TRANSPORT_NO_HEADERS);
 }
 
 enum transport_end transport_send(struct transport *t, const struct transport_request *r,
                                   struct answer *ret_answer, struct trouble *trouble)
 {
-    AUTO(buf) struct buf target = BUF_INIT;
+    AUTO(buf) struct buf target = BUF_INIT, headers = BUF_INIT;
     *ret_answer = (struct answer){0};
     if (r->deadline <= clock_now_ms())
         return TRANSPORT_OVERDUE;
     if (!uri_can_be_asked(t, r->uri, trouble))
         return TRANSPORT_FAILED;
-    uri_format_target(r->uri, &target);
+    struct place *place = place_for(t, r->uri, trouble);
+    if (place == NULL)
+        return TRANSPORT_FAILED;
+    write_request(r, place, &target, &headers);
     struct exchange x = {
         .request = {.method = r->method,
                     .path = buf_cstr(&target),
-                    .headers = r->headers,
+                    .headers = buf_cstr(&headers),
                     .body = r->body,
                     .idempotent = strcmp(r->method, "GET") == 0,
                     .headers_done = on_headers,
@@ -260,13 +337,14 @@ enum transport_end transport_send(struct transport *t, const struct transport_re
                     .done = on_done},
         .answer = ret_answer,
         .trouble = trouble,
+        .is_proxied = place->proxy.host != NULL,
         .deadline = r->deadline,
     };
     msec headers_due =
         r->header_timeout_ms > 0 ? clock_now_ms() + r->header_timeout_ms : MSEC_NEVER;
     loop_timer_init(&x.timer, t->loop, on_timer);
     exchange_set_timer(&x, headers_due < r->deadline ? headers_due : r->deadline);
-    http_client_send(client_for(t, r->uri), &x.request);
+    http_client_send(place->client, &x.request);
     while (!x.over && !interrupted)
         loop_round(t->loop, MSEC_NEVER);
     if (!x.over) {

@@ -1,4 +1,5 @@
-/* ctlv2/transport.h -- one request to one address, and its answer.
+/* ctlv2/transport.h -- one request to one address, and its answer; through a proxy if the
+ * environment has one.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CTLV2_TRANSPORT_H
 #define CTLV2_TRANSPORT_H
@@ -39,5 +40,8 @@ struct transport_request {
 
 enum transport_end transport_send(struct transport *t, const struct transport_request *r,
                                   struct answer *ret_answer, struct trouble *trouble);
+
+/* Return the header line "NAME: Basic ...", owned, for "user:password". */
+char *header_basic(const char *name, struct slice credentials);
 
 #endif

@@ -290,6 +290,16 @@ void uri_address(const struct uri *u, char **ret_name, char **ret_port)
                                                           : "80");
 }
 
+bool uri_credentials(const struct uri *u, struct buf *b)
+{
+    AUTO(buf) struct buf problem = BUF_INIT;
+    if (u->user == NULL || !unescape(slice_str(u->user), PART_PATH, b, &problem))
+        return false;
+    if (strchr(u->user, ':') == NULL)
+        buf_add_byte(b, ':');
+    return true;
+}
+
 /* ---- paths ------------------------------------------------------------------------------- */
 
 static void drop_segment(struct buf *b)

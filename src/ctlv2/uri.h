@@ -36,6 +36,9 @@ void uri_format_target(const struct uri *u, struct buf *b);
  * is the scheme's. */
 void uri_address(const struct uri *u, char **ret_name, char **ret_port);
 
+/* Append "user:password", unescaped. False if there is no user, or no good one. */
+MUST_USE bool uri_credentials(const struct uri *u, struct buf *b);
+
 /* Return "/a/b" for "//a/./c/../b/", owned; with `keep_slash` a slash at the end stays. */
 char *uri_clean_path(const char *path, bool keep_slash);
 

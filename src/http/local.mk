@@ -14,5 +14,6 @@ src_http_libhttp_a_SOURCES = \
 	src/http/priv.h \
 	src/http/server.c src/http/server.h \
 	src/http/stream.c src/http/stream.h \
+	src/http/tunnel.c src/http/tunnel.h \
 	src/http/upgrade.c \
 	src/http/websocket.c src/http/websocket.h

@@ -29,7 +29,8 @@ def ours_path():
 
 
 def environment(**more):
-    env = dict(os.environ, ETCDCTL_API="2", **more)
+    ours = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
+    env = dict(ours, ETCDCTL_API="2", **more)
     env.setdefault("ASAN_OPTIONS", "detect_leaks=1:exitcode=99")
     env.setdefault("UBSAN_OPTIONS", "halt_on_error=1:exitcode=99")
     return env

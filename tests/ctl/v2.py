@@ -683,7 +683,7 @@ def make_certificates(folder):
         subprocess.run(("openssl",) + args, check=True, capture_output=True, cwd=folder,
                        timeout=LIMIT_S, stdin=subprocess.DEVNULL)
     with open(folder + "/names", "w", encoding="ascii") as names:
-        names.write("subjectAltName=IP:127.0.0.1\n")
+        names.write("subjectAltName=IP:127.0.0.1,DNS:etcd.example\n")
     openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem",
             "-subj", "/CN=ca")
     openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "key", "-out", "csr", "-subj",
