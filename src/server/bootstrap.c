@@ -131,7 +131,7 @@ static void warn_differs(const char *what, const char *name, member_id id, const
 
 /* `configured` is NULL where the configuration, `m` NULL where the cluster does not know it. */
 static void compare_urls(const struct member *m, const char *name,
-                         const struct url_list *configured)
+                         const struct url_list *configured, bool *asks)
 {
     AUTO(buf) struct buf want = BUF_INIT;
     AUTO(buf) struct buf have = BUF_INIT;
@@ -150,7 +150,8 @@ static void compare_urls(const struct member *m, const char *name,
     } else if (configured == NULL) {
         what = "the cluster has a member that --initial-cluster does not have; the data hold";
         buf_addf(&command, "etcdctl member remove %" PRIx64, m->id);
-    } else if (!url_list_same_places(&held, configured)) {
+    } else if (!url_list_same_places(&held, configured) &&
+               !join_same_places(&held, configured, asks)) {
         what = "the configured peer URLs of a member are not those of the cluster; the data hold";
         buf_addf(&command, "etcdctl member update %" PRIx64 " --peer-urls=%s", m->id,
                  buf_cstr(&want));
@@ -175,7 +176,7 @@ static const struct config_member *configured_as(const struct config *c, const s
     return NULL;
 }
 
-static void compare_others(const struct server *s)
+static void compare_others(const struct server *s, bool *asks)
 {
     const struct config *c = s->cfg;
     bool *known = xcalloc(c->n_members, sizeof *known);
@@ -185,11 +186,11 @@ static void compare_others(const struct server *s)
         if (as != NULL)
             known[as - c->members] = true;
         if (m->id != s->id)
-            compare_urls(m, m->name, as != NULL ? &as->peer_urls : NULL);
+            compare_urls(m, m->name, as != NULL ? &as->peer_urls : NULL, asks);
     }
     for (size_t i = 0; i < c->n_members; i++)
         if (!known[i] && &c->members[i] != config_self(c))
-            compare_urls(NULL, c->members[i].name, &c->members[i].peer_urls);
+            compare_urls(NULL, c->members[i].name, &c->members[i].peer_urls, asks);
     free(known);
 }
 
@@ -198,11 +199,12 @@ static void compare_others(const struct server *s)
 static void compare_config(const struct server *s)
 {
     const struct member *self = cluster_find(s->cluster, s->id);
+    bool asks = true; /* for names */
     if (self == NULL)
         return; /* it has not come that far in the log */
-    compare_urls(self, s->cfg->name, &s->cfg->initial_advertise_peer_urls);
+    compare_urls(self, s->cfg->name, &s->cfg->initial_advertise_peer_urls, &asks);
     if (s->cfg->n_members > 1)
-        compare_others(s);
+        compare_others(s, &asks);
 }
 
 /* ---- a restart as a cluster of one ----------------------------------------------------------- */

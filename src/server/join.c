@@ -20,6 +20,7 @@ enum {
     MEMBERS_TIMEOUT_MS = 10000,
     VERSION_TIMEOUT_MS = 5000,
     PATIENCE_MS = 30000, /* until somebody answers, and until names resolve */
+    SLOW_MS = 1000,      /* for the names of a warning */
     RETRY_MS = 1000,
     REPORT_MS = 5000,
     LISTED_MAX = 400, /* bytes of a list of members inside a sentence */
@@ -132,6 +133,15 @@ static bool url_lists_match(const struct url_list *a, const struct url_list *b,
     for (size_t i = 0; i < a->n && match; i++)
         match = resolved_has(b, &a->items[i], deadline) && resolved_has(a, &b->items[i], deadline);
     return match;
+}
+
+bool join_same_places(const struct url_list *a, const struct url_list *b, bool *asks)
+{
+    const msec once = 0;
+    msec began = clock_now_ms();
+    bool same = url_lists_match(a, b, *asks ? &once : NULL);
+    *asks = *asks && clock_now_ms() - began < SLOW_MS;
+    return same;
 }
 
 static msec resolve_deadline(const struct server *s)

@@ -30,6 +30,10 @@ static inline void url_list_auto(struct url_list *l)
  * names are resolved? ERR_INVALID. */
 MUST_USE enum err join_check_advertised(struct server *s, struct why *why);
 
+/* Do both lead to the same places, once their names are resolved? Each name is asked for once;
+ * `*asks` becomes false where that took long, and then none is. */
+bool join_same_places(const struct url_list *a, const struct url_list *b, bool *asks);
+
 /* Ask all of --initial-cluster that answer quickly. Fail with ERR_EXISTS if their cluster runs with
  * the member s->id in it, which thus has lost its data. */
 MUST_USE enum err join_check_new(struct server *s, struct why *why);
