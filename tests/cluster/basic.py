@@ -31,13 +31,11 @@ WAITS_BY_NAME = not UPSTREAM        # 3.4.23 names no peer it waits for, only id
 DEADLINE_CODE = "UNKNOWN" if UPSTREAM else "DEADLINE_EXCEEDED"  # A85, a proposal without a leader
 NO_MAJORITY = {("UNAVAILABLE", text) for text in cluster.TIMEOUT_TEXTS}
 NO_MAJORITY.add((DEADLINE_CODE, "context deadline exceeded"))
-READY_EARLY_TEXT = "etcdserver: can only promote a learner member which is in sync with leader"
 NOT_LEARNER_TEXT = "etcdserver: can only promote a learner member"
 
 
-def refused(member, method, request, code, details, timeout=15):
-    got = member.client.call(method, request, timeout=timeout)
-    equal(got[:2], (code, details), method)
+def refused(member, method, request, code, details):
+    equal(member.client.settled(method, request)[:2], (code, details), method)
 
 
 def same_everywhere(members, key, value):
@@ -46,10 +44,10 @@ def same_everywhere(members, key, value):
         equal([kv.value for kv in kvs], [value], f"{key} on {member.name}")
 
 
-def ends_with(member, text, status=1, timeout=20):
+def ends_with(member, text, status=1):
     """Start a member that refuses to run, and says why."""
     member.spawn()
-    equal(member.wait_exit(timeout), status, f"the exit status of {member.name}\n{member.tail()}")
+    equal(member.wait_exit(), status, f"the exit status of {member.name}\n{member.tail()}")
     if not member.said(text):
         raise AssertionError(f"{member.name} did not say {text!r}\n{member.tail()}")
 
@@ -110,7 +108,7 @@ def members_one_by_one():
             member.start()
             c.learn_ids()
         works(c)
-        same_cluster = {m.status().header.cluster_id for m in c.members}
+        same_cluster = {m.must("status").header.cluster_id for m in c.members}
         equal(len(same_cluster), 1, "cluster ids")
 
 
@@ -147,7 +145,7 @@ def tokens_make_ids():
                                  "advertise-client-urls": member.url})
             member._client = None
             member.start()
-            header = member.status().header
+            header = member.must("status").header
             ids.append((header.cluster_id, header.member_id))
     equal(ids[0], ids[2], "ids of one token")
     if ids[0][0] == ids[1][0] or ids[0][1] == ids[1][1]:
@@ -164,7 +162,7 @@ def foreign_token_stays_out():
         for member in c.members[:2]:
             member.wait_ready()
         c.wait_put(c.members[:2])
-        wait_for(lambda: any(m.said("cluster ID mismatch") for m in c.members), 15,
+        wait_for(lambda: any(m.said("cluster ID mismatch") for m in c.members),
                  text="a line about the cluster ID mismatch")
         if c[2].said(harness.READY_TEXT):
             raise AssertionError("the foreign member became ready")
@@ -195,7 +193,7 @@ def first_one_waits():
     try:
         c[0].spawn()
         if WAITS_BY_NAME:
-            c[0].wait_said("waiting for peers", "m2", "m3", timeout=15)
+            c[0].wait_said("waiting for peers", "m2", "m3")
         else:
             wait_for(lambda: cluster.port_is_open(c[0].host, c[0].peer_port),
                      text="the peer port")
@@ -218,7 +216,7 @@ def reads_wait_for_the_first_leader():
     answers = []
 
     def ask():
-        answers.append(client.call("range", pb().RangeRequest(key=b"x"), timeout=20)[:2])
+        answers.append(client.call("range", pb().RangeRequest(key=b"x"), timeout=60)[:2])
 
     try:
         c[0].spawn()
@@ -315,11 +313,11 @@ def kill_of_leader_loses_nothing():
         try:
             for _ in range(2):
                 goal = len(said_ok) + 15
-                wait_for(lambda: len(said_ok) >= goal, 30, text="etcdctl's OK")
+                wait_for(lambda: len(said_ok) >= goal, 120, text="etcdctl's OK")
                 leader = c.leader()
                 leader.kill()
                 goal = len(said_ok) + 5
-                wait_for(lambda: len(said_ok) >= goal, 30, text="OK after the kill")
+                wait_for(lambda: len(said_ok) >= goal, 120, text="OK after the kill")
                 leader.start()
         finally:
             over.set()
@@ -333,22 +331,22 @@ def kill_of_leader_loses_nothing():
 
 def sigterm_hands_over():
     """A leader that is told to end makes another one leader first: nobody waits for an election."""
-    args = ["--heartbeat-interval=100", "--election-timeout=4000"]
+    args = ["--heartbeat-interval=100", "--election-timeout=10000"]
     with Cluster(3, args=args) as c:
         times = []
         for _ in range(3):
-            leader = c.leader(timeout=20)
+            leader = c.leader()
             others = [m for m in c.members if m is not leader]
             began = time.monotonic()
             leader.process.terminate()
-            wait_for(lambda: all(m.status().leader not in (0, leader.id) for m in others), 20,
+            wait_for(lambda: all(m.must("status").leader not in (0, leader.id) for m in others),
                      text="another leader")
             c.wait_put(others)
             times.append(time.monotonic() - began)
             leader.wait_exit()
             leader.start()
-        if sorted(times)[1] > 2:
-            raise AssertionError(f"hand-overs took {times}, election timeout 4 s")
+        if min(times) > 5:
+            raise AssertionError(f"hand-overs took {times}, election timeout 10 s")
 
 
 # ---- members -------------------------------------------------------------------------------------
@@ -366,7 +364,7 @@ def learner_comes_and_is_promoted():
         member.flags["initial-cluster-state"] = "existing"
         c.members.append(member)
         refused(follower, "member_promote", pb().MemberPromoteRequest(ID=member.id),
-                "FAILED_PRECONDITION", READY_EARLY_TEXT)
+                "FAILED_PRECONDITION", cluster.READY_EARLY_TEXT)
         refused(follower, "member_promote", pb().MemberPromoteRequest(ID=77), "NOT_FOUND",
                 "etcdserver: member not found")
         refused(follower, "member_promote", pb().MemberPromoteRequest(ID=follower.id),
@@ -397,7 +395,7 @@ def learner_serves_little(member):
                             ("grant", pb().LeaseGrantRequest(TTL=5)), ("member_list", None),
                             ("hashkv", None), ("alarm", None), ("defragment", None)):
         refused(member, method, request, LEARNER_CODE, cluster.LEARNER_TEXT)
-    equal(member.status().isLearner, True, "Status of a learner")
+    equal(member.must("status").isLearner, True, "Status of a learner")
     wait_for(lambda: member.client.get(b"probe", serializable=True).kvs,
              text="a serializable read of a learner")
 
@@ -436,7 +434,7 @@ def member_gets_another_address():
         member.flags["listen-peer-urls"] = member.peer_url
         member.start()
         next(m for m in c.followers() if m is not member).kill()
-        c.wait_put(timeout=30)  # the majority needs the moved one
+        c.wait_put()  # the majority needs the moved one
         wait_for(lambda: member.client.get(b"probe", serializable=True).kvs, text="the put")
 
 
@@ -498,11 +496,11 @@ def force_new_cluster():
 
 def times_out(member, method, request):
     began = time.monotonic()
-    code, details, _ = member.client.call(method, request, timeout=15)
+    code, details, _ = member.client.call(method, request, timeout=60)
     took = time.monotonic() - began
     if (code, details) not in NO_MAJORITY:
         raise AssertionError(f"{method} without a majority: {code}: {details}")
-    if not cluster.REQUEST_LIMIT_S - 1 < took < cluster.REQUEST_LIMIT_S + 2:
+    if took < cluster.REQUEST_LIMIT_S - 1:
         raise AssertionError(f"{method} was answered after {took:.1f} s")
 
 
@@ -522,14 +520,14 @@ def minority_serves_old_data_only():
 
             def requests():
                 yield wish
-                gate.wait(60)
+                gate.wait(120)
 
-            call = watch_needs_a_leader(requests(), timeout=60, metadata=[("hasleader", "true")])
+            call = watch_needs_a_leader(requests(), timeout=120, metadata=[("hasleader", "true")])
             equal(next(call).created, True)
             for member in c.members:
                 if member is not last:
                     member.kill()
-            wait_for(lambda: last.status().leader == 0, 15, text="the loss of leadership")
+            wait_for(lambda: last.must("status").leader == 0, text="the loss of leadership")
             equal(last.client.get(b"k", serializable=True).kvs[0].value, b"v")
             wishes = (("put", pb().PutRequest(key=b"k", value=b"new")),
                       ("range", pb().RangeRequest(key=b"k")),
@@ -554,7 +552,7 @@ def minority_serves_old_data_only():
         for member in c.members:
             if not member.running:
                 member.spawn()
-        c.wait_put(timeout=30)
+        c.wait_put()
         for member in c.members:
             member.wait_ready()
         c.wait_equal()
@@ -565,15 +563,15 @@ def minority_serves_old_data_only():
 def leases_outlive_leaders():
     with Cluster(3) as c:
         follower = c.followers()[0]
-        lease = follower.client.must("grant", pb().LeaseGrantRequest(TTL=3)).ID
+        lease = follower.client.must("grant", pb().LeaseGrantRequest(TTL=5)).ID
         follower.client.put(b"kept", b"v", lease=lease)
         stream = follower.client.keepalive()
         began, pause = time.monotonic(), threading.Event()
-        while time.monotonic() - began < 5:  # well beyond the TTL
+        while time.monotonic() - began < 7:  # well beyond the TTL
             n = len(stream.got) + 1
             stream.send(pb().LeaseKeepAliveRequest(ID=lease))
             stream.wait(lambda got: len(got) >= n, text="an answer to a keepalive")
-            equal(stream.got[-1].TTL, 3, "TTL")
+            equal(stream.got[-1].TTL, 5, "TTL")
             pause.wait(0.5)
         n = len(stream.got) + 1
         stream.send(pb().LeaseKeepAliveRequest(ID=4711))
@@ -581,22 +579,24 @@ def leases_outlive_leaders():
         equal(stream.got[-1].TTL, 0, "the TTL of an unknown lease")
         equal(len(follower.client.get(b"kept").kvs), 1, "a key whose lease is kept alive")
         stream.close()
-        wait_for(lambda: not follower.client.get(b"kept").kvs, 15, text="the end of the lease")
+        wait_for(lambda: not follower.client.get(b"kept").kvs, text="the end of the lease")
 
-        lease = follower.client.must("grant", pb().LeaseGrantRequest(TTL=8)).ID
+        lease = follower.client.must("grant", pb().LeaseGrantRequest(TTL=12)).ID
         follower.client.put(b"extended", b"v", lease=lease)
         question = pb().LeaseTimeToLiveRequest(ID=lease, keys=True)
-        wait_for(lambda: follower.client.must("timetolive", question).TTL <= 5, 15,
+        wait_for(lambda: follower.client.must("timetolive", question).TTL <= 8,
                  text="the lease to get older")
+        began = time.monotonic()
         c.lead(follower)
         answer = c.followers()[0].client.must("timetolive", question)
-        if answer.TTL < 7 or answer.grantedTTL != 8 or list(answer.keys) != [b"extended"]:
-            raise AssertionError(f"after a change of leaders: {answer}")
+        if answer.TTL < 12 - 2 - (time.monotonic() - began):  # else 8 would be left, less that time
+            raise AssertionError(f"not extended by a change of leaders: {answer}")
+        equal((answer.grantedTTL, list(answer.keys)), (12, [b"extended"]), "the lease")
         c.leader().kill()
         survivor = c.running[0]
         c.wait_put()
         equal(len(survivor.client.get(b"extended").kvs), 1, "the key under the third leader")
-        wait_for(lambda: not survivor.client.get(b"extended").kvs, 20,
+        wait_for(lambda: not survivor.client.get(b"extended").kvs, 60,
                  text="the end of the lease under the third leader")
         equal(survivor.client.must("timetolive", question).TTL, -1, "TTL of an ended lease")
         c.wait_equal()
@@ -608,7 +608,7 @@ def cluster_version_is_decided():
         wanted = ".".join(server.split(".")[:2]) + ".0"
         for member in c.members:
             for peer in (False, True):
-                wait_for(lambda: cluster.version(member, peer)["etcdcluster"] == wanted, 15,
+                wait_for(lambda: cluster.version(member, peer)["etcdcluster"] == wanted,
                          text=f"cluster version {wanted}")
 
 
@@ -640,7 +640,7 @@ TESTS = [static_by_flags, static_by_environment, members_one_by_one, two_then_lo
 
 
 def main():
-    suite = harness.Suite(limit_s=700)
+    suite = harness.Suite(limit_s=880)
     chosen = sys.argv[1:]
     for test in TESTS:
         if not chosen or test.__name__ in chosen:

@@ -33,13 +33,37 @@ START_LIMIT_S = 60
 REMOVED_TEXT = "permanently removed from the cluster"
 UNHEALTHY_TEXT = "etcdserver: unhealthy cluster"
 LEARNER_TEXT = "etcdserver: rpc not supported for learner"
+READY_EARLY_TEXT = "etcdserver: can only promote a learner member which is in sync with leader"
 TIMEOUT_TEXTS = {"etcdserver: request timed out",
                  "etcdserver: request timed out, possibly due to previous leader failure",
                  "etcdserver: request timed out, possibly due to connection lost"}
+ELECTION_TEXTS = TIMEOUT_TEXTS | {"etcdserver: leader changed", "etcdserver: no leader"}
+# What a change of members is told that has been made already.
+MADE_TEXTS = {"member_add": "etcdserver: Peer URLs already exists",
+              "member_remove": "etcdserver: member not found",
+              "member_promote": "etcdserver: can only promote a learner member"}
 
 def is_panic(line):
     """What Go prints when it dies of its own bug."""
     return line.startswith(("panic:", "goroutine ")) or "[recovered]" in line
+
+
+class Client(proto.Client):
+    """One that is patient: a busy machine may need an election at any time."""
+
+    def settled(self, method, request=None, timeout=20):
+        """The answer to a call, when it is not that of an election."""
+        def answered():
+            got = self.call(method, request, timeout)
+            return got if got[1] not in ELECTION_TEXTS else None
+
+        return wait_for(answered, 60, every=0.1, text=f"an answer to {method}")
+
+    def must(self, method, request=None, timeout=20):
+        code, details, reply = self.settled(method, request, timeout)
+        if code != "OK":
+            raise AssertionError(f"{method}: {code}: {details}")
+        return reply
 
 
 class Member(harness.Server):
@@ -73,7 +97,7 @@ class Member(harness.Server):
     @property
     def client(self):
         if self._client is None:
-            self._client = proto.Client(self.endpoint)
+            self._client = Client(self.endpoint)
         return self._client
 
     @property
@@ -113,7 +137,7 @@ class Member(harness.Server):
             return next((line for line in self.seen
                          if line and all(word in line for word in words)), None)
 
-    def wait_said(self, *words, timeout=20):
+    def wait_said(self, *words, timeout=60):
         return wait_for(lambda: self.said(*words), timeout, text=f"{words} from {self.name}")
 
     def pause(self):
@@ -128,7 +152,7 @@ class Member(harness.Server):
         super().kill()
         self.paused = False
 
-    def stop(self, timeout=30):
+    def stop(self, timeout=60):
         if self.paused:
             self.resume()
         super().stop(timeout)
@@ -140,7 +164,7 @@ class Member(harness.Server):
         """The answer of Status, or None."""
         return self.client.call("status", timeout=timeout)[2]
 
-    def must(self, method, request=None, timeout=20):
+    def must(self, method, request=None, timeout=60):
         """Call until it is answered: an election may be under way."""
         return wait_for(lambda: self.client.call(method, request)[2], timeout,
                         text=f"{method} of {self.name}")
@@ -152,10 +176,13 @@ class Member(harness.Server):
             return reply.header.revision, reply.compact_revision, reply.hash
         if LEARNER_TEXT not in details:
             return None
-        told = json.loads(self.http("/members/hashkv", body='{"revision":0}', peer=True)[1])
+        status, body = self.http("/members/hashkv", body='{"revision":0}', peer=True)
+        if status != 200:
+            return None
+        told = json.loads(body)
         return told["header"]["revision"], told["compact_revision"], told["hash"]
 
-    def http(self, path, method="GET", body=None, headers=None, peer=False, timeout=10):
+    def http(self, path, method="GET", body=None, headers=None, peer=False, timeout=30):
         """Return (status, body) of one request to the client or the peer port."""
         port = self.peer_port if peer else self.client_port
         connection = http.client.HTTPConnection(self.host, port, timeout=timeout)
@@ -255,7 +282,7 @@ class Cluster:
             status = wait_for(member.status, text=f"the status of {member.name}")
             member.id = status.header.member_id
 
-    def leader(self, among=None, timeout=10):
+    def leader(self, among=None, timeout=60):
         """The member that all running ones name as leader, itself one of them."""
         among = among or self.running
 
@@ -273,12 +300,16 @@ class Cluster:
         return [m for m in self.running if m is not leader]
 
     def lead(self, member):
-        """Make `member` the leader."""
-        if self.leader() is not member:
-            self.leader().client.must("move_leader", pb().MoveLeaderRequest(targetID=member.id))
-            wait_for(lambda: self.leader() is member, text=f"{member.name} as leader")
+        """Make `member` the leader. A transfer that takes too long is given up, and tried again."""
+        def leads():
+            leader = self.leader()
+            if leader is not member:
+                leader.client.call("move_leader", pb().MoveLeaderRequest(targetID=member.id))
+            return leader is member
 
-    def wait_put(self, members=None, timeout=20, key=b"probe"):
+        wait_for(leads, 60, text=f"{member.name} as leader")
+
+    def wait_put(self, members=None, timeout=60, key=b"probe"):
         """Put until one of the members says OK; return the seconds that took."""
         began = time.monotonic()
         members = members or self.running
@@ -297,8 +328,8 @@ class Cluster:
                         **(place or {}))
         through = through or self.leader()
         request = pb().MemberAddRequest(peerURLs=[member.peer_url], isLearner=learner)
-        reply = retry_unhealthy(through, "member_add", request)
-        member.id = reply.member.ID
+        reply = change_members(through, "member_add", request)
+        member.id = next(m.ID for m in reply.members if list(m.peerURLs) == [member.peer_url])
         names = {m.ID: m.name for m in reply.members}
         names[member.id] = name
         member.flags["initial-cluster-state"] = "existing"
@@ -311,25 +342,17 @@ class Cluster:
 
     def remove(self, member, through=None):
         through = through or next(m for m in self.running if m is not member)
-        retry_unhealthy(through, "member_remove", pb().MemberRemoveRequest(ID=member.id))
+        change_members(through, "member_remove", pb().MemberRemoveRequest(ID=member.id))
 
-    def promote(self, member, through=None, timeout=20):
+    def promote(self, member, through=None):
         through = through or self.leader(among=[m for m in self.running if m is not member])
-        request = pb().MemberPromoteRequest(ID=member.id)
-
-        def promoted():
-            code, details, reply = through.client.call("member_promote", request)
-            if code != "OK" and "in sync with leader" not in details:
-                raise AssertionError(f"promote: {code}: {details}")
-            return reply
-
-        return wait_for(promoted, timeout, text=f"{member.name} to be ready for promotion")
+        change_members(through, "member_promote", pb().MemberPromoteRequest(ID=member.id))
 
     def hashes(self, members=None):
         """(revision, compact revision, hash) of each running member."""
         return [member.hash() for member in members or self.running]
 
-    def wait_equal(self, members=None, timeout=20):
+    def wait_equal(self, members=None, timeout=60):
         """Wait until all members are at one revision; then their hashes are equal."""
         members = members or self.running
         try:
@@ -339,7 +362,7 @@ class Cluster:
             named = dict(zip((m.name for m in members), self.hashes(members)))
             raise AssertionError(f"HashKV differs: {named}") from None
 
-    def ctl(self, *words, status=0, endpoints=None, timeout=30):
+    def ctl(self, *words, status=0, endpoints=None, timeout=60):
         """Debian's etcdctl with all endpoints, or those given: what it prints."""
         done = etcdctl(endpoints or self.endpoint, *words, timeout=timeout)
         limit = time.monotonic() + timeout
@@ -352,11 +375,12 @@ class Cluster:
         return done.stdout or done.stderr
 
 
-def etcdctl(endpoints, *words, timeout=30):
+def etcdctl(endpoints, *words, timeout=60):
     if ETCDCTL is None:
         raise harness.Skip("etcdctl is not installed")
-    return subprocess.run([ETCDCTL, "--endpoints", endpoints, *words], capture_output=True,
-                          text=True, timeout=timeout, stdin=subprocess.DEVNULL,
+    return subprocess.run([ETCDCTL, "--endpoints", endpoints, "--dial-timeout=20s",
+                           "--command-timeout=30s", *words], capture_output=True, text=True,
+                          timeout=timeout, stdin=subprocess.DEVNULL,
                           env=dict(os.environ, ETCDCTL_API="3"))
 
 
@@ -368,15 +392,22 @@ def whole_or_part(answer):
         return part.partial
 
 
-def retry_unhealthy(member, method, request, timeout=20):
-    """Membership changes are refused for 5 s after a member came: wait for that to end."""
+def change_members(through, method, request):
+    """Return an answer that has the members. Changes are refused for 5 s after a member came, and while a
+    learner is behind; one that was not answered in time may have been made all the same."""
+    unsure = False
+
     def answered():
-        code, details, reply = member.client.call(method, request)
-        if code != "OK" and details not in (UNHEALTHY_TEXT, *TIMEOUT_TEXTS):
+        nonlocal unsure
+        code, details, reply = through.client.call(method, request)
+        if unsure and details == MADE_TEXTS[method]:
+            return through.must("member_list")
+        if code != "OK" and details not in (UNHEALTHY_TEXT, READY_EARLY_TEXT, *ELECTION_TEXTS):
             raise AssertionError(f"{method}: {code}: {details}")
+        unsure = unsure or details in ELECTION_TEXTS
         return reply
 
-    return wait_for(answered, timeout, every=0.2, text=method)
+    return wait_for(answered, 60, every=0.2, text=method)
 
 
 def hexid(member_id):
@@ -599,7 +630,7 @@ class Load:
     def __exit__(self, *_):
         self.stop(timeout=0)
 
-    def wait_acks(self, n, timeout=20):
+    def wait_acks(self, n, timeout=60):
         """Wait for n more acknowledgements, and fail if they do not come."""
         with self.record.changed:
             goal = self.record.acks + n
@@ -607,7 +638,7 @@ class Load:
                 raise AssertionError(f"{goal - self.record.acks} of {n} puts still missing after "
                                      f"{timeout} s")
 
-    def stop(self, timeout=20):
+    def stop(self, timeout=60):
         """End the writers and readers, let the watcher catch up, and end it."""
         self.over.set()
         self.join(self.workers)

@@ -54,7 +54,7 @@ def refused(*args, word):
 
 
 def revision(member):
-    return member.status().header.revision
+    return member.must("status").header.revision
 
 
 # ---- reading the report --------------------------------------------------------------------------
