@@ -192,11 +192,16 @@ static void lease_restart(struct lease *lease, int64_t ttl_s, msec extend_ms, ms
     lease->expiry = lease->due = now + ttl_s * 1000 + extend_ms;
 }
 
+static bool has_checkpoints(const struct lease *lease)
+{
+    return lease->ttl_s * 1000 > LESSOR_CHECKPOINT_MS;
+}
+
 /* Wait for the next checkpoint of the lease. */
 static void checkpoint_wait(struct lessor *l, struct lease *lease, msec now)
 {
     list_unlink(&lease->checkpoint_link);
-    if (lease->ttl_s * 1000 <= LESSOR_CHECKPOINT_MS)
+    if (!has_checkpoints(lease))
         return;
     lease->checkpoint_due = now + LESSOR_CHECKPOINT_MS;
     list_add_tail(&l->checkpoints, &lease->checkpoint_link);
@@ -294,21 +299,39 @@ void lessor_detach(struct lessor *l, struct slice key)
         key_free(l, k);
 }
 
+/* Order by expiry where there is one, and then by id. */
+static int lease_cmp(void *arg, const void *a, const void *b)
+{
+    const struct lessor *l = arg;
+    const struct lease *x = *(const struct lease *const *)a;
+    const struct lease *y = *(const struct lease *const *)b;
+    if (l->primary && x->expiry != y->expiry)
+        return x->expiry < y->expiry ? -1 : 1;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
 /* ---- time, on the primary ------------------------------------------------------------------- */
 
 void lessor_promote(struct lessor *l, msec now, msec extend_ms)
 {
     l->primary = true;
     l->heap_n = 0;
+    size_t n = 0;
+    struct lease **waiting = xmalloc(l->leases.n * sizeof *waiting);
     struct lease *lease;
     for (size_t it = 0; (lease = hashmap_next(&l->leases, &it)) != NULL;) {
         int64_t ttl_s = lease->checkpoint_s != 0 ? lease->checkpoint_s : lease->ttl_s;
         lease_restart(lease, ttl_s, extend_ms, now);
         heap_append(l, lease);
-        checkpoint_wait(l, lease, now);
+        if (has_checkpoints(lease))
+            waiting[n++] = lease;
     }
     for (size_t i = l->heap_n / 2; i-- != 0;)
         heap_down(l, i);
+    sort_stable(waiting, n, sizeof *waiting, lease_cmp, l); /* their order never hangs on a hash */
+    for (size_t i = 0; i < n; i++)
+        checkpoint_wait(l, waiting[i], now);
+    free(waiting);
 }
 
 void lessor_demote(struct lessor *l)
@@ -409,17 +432,6 @@ lease_id lessor_lease_of(const struct lessor *l, struct slice key)
     return k == NULL ? 0 : k->lease->id;
 }
 
-/* Order by expiry where there is one, and then by id. */
-static int lease_cmp(void *arg, const void *a, const void *b)
-{
-    const struct lessor *l = arg;
-    const struct lease *x = *(const struct lease *const *)a;
-    const struct lease *y = *(const struct lease *const *)b;
-    if (l->primary && x->expiry != y->expiry)
-        return x->expiry < y->expiry ? -1 : 1;
-    return (x->id > y->id) - (x->id < y->id);
-}
-
 void lessor_each(const struct lessor *l, void (*visit)(void *arg, lease_id id), void *arg)
 {
     size_t n = 0;
@@ -470,8 +482,7 @@ static size_t lease_check(const struct lessor *l, struct lease *lease)
         invariant(lease->heap_at < l->heap_n && e->lease == lease);
         invariant(e->due <= lease->due && lease->expiry <= lease->due);
     }
-    invariant(list_is_empty(&lease->checkpoint_link) !=
-              (l->primary && lease->ttl_s * 1000 > LESSOR_CHECKPOINT_MS));
+    invariant(list_is_empty(&lease->checkpoint_link) != (l->primary && has_checkpoints(lease)));
     size_t n = 0;
     const struct lease_key *k;
     LIST_FOREACH (k, &lease->keys, struct lease_key, link) {
