@@ -21,7 +21,7 @@ from harness import equal  # noqa: E402
 from proto import pb  # noqa: E402
 
 KILLS = int(os.environ.get("KILLS") or 200)
-LIMIT_S = int(os.environ.get("KILL_LIMIT_S") or 600)
+LIMIT_S = int(os.environ.get("KILL_LIMIT_S") or 850)
 WRITERS = 4
 FULL_CHECK_EVERY = 20
 LEASE_TTL = 100000
@@ -231,7 +231,7 @@ def kill_under_load(server, ledger, rng, round_):
     server.process.kill()
     server.wait_exit()
     for writer in writers:
-        writer.join(30)
+        writer.join(60)
         if writer.is_alive():
             raise AssertionError("a call on a dead server did not end")
 

@@ -248,7 +248,7 @@ TESTS = (folders_are_listed, many_keys_take_pages, keys_are_a_tree, names_are_se
 
 
 def main():
-    suite = harness.Suite(300)
+    suite = harness.Suite(800)
     servers = {"upstream": harness.UPSTREAM, "ours": harness.server_path()}
     for kind, binary in servers.items():
         for test in TESTS:

@@ -65,7 +65,7 @@ def plain(result):
     out = re.sub(r"(VERSION:\n   |etcdctl version: )\S+", r"\1X", out)
     out = re.sub(r'"expiration":"[^"]*","ttl":\d+', '"expiration":"T","ttl":N', out)
     # A new member's ID is made from the time, and lists are in the order of IDs.
-    out, err = (re.sub(r"\b[0-9a-f]{15,16}\b", "ID", t) for t in (out, err))
+    out, err = (re.sub(r"\b[0-9a-f]{12,16}\b", "ID", t) for t in (out, err))
     out = re.sub(r'(ETCD_INITIAL_CLUSTER)="(.*)"',
                  lambda m: m[1] + "=" + ",".join(sorted(m[2].split(","))), out)
     if "ID[unstarted]" in out or "member ID is" in out:

@@ -25,7 +25,7 @@ from harness import ROOT, Skip  # noqa: E402
 THEIRS = shutil.which("etcdctl", path="/usr/bin:/usr/local/bin")
 ADVERTISE = ("http://127.0.0.1:2379", "http://127.0.0.1:2380")
 FORMATS = ("simple", "json", "fields", "protobuf", "table")
-LIMIT_S = 30
+LIMIT_S = 90
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 # 3.4's library logs each retry; its snapshot tells what it does. Neither is a message to the user.
 LOG_LINE = re.compile(rb'^\{"level":"(warn|info)".*\n', re.M)
@@ -239,7 +239,7 @@ def need_auth(binary):
 
 def run_tests(tests):
     """Each test with the distribution's server and with ours; those named in the arguments, or all."""
-    suite = harness.Suite(900)
+    suite = harness.Suite(880)
     chosen = sys.argv[1:]
     for kind, binary in (("upstream", harness.UPSTREAM), ("ours", harness.server_path())):
         for test in tests:

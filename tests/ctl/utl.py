@@ -27,7 +27,7 @@ from proto import pb  # noqa: E402
 
 SERVER = harness.server_path()
 UTL = os.environ.get("ETCDUTL") or str(pathlib.Path(SERVER).parent / "etcdutl")
-LIMIT_S = 120
+LIMIT_S = 240
 
 
 # ---- commands ------------------------------------------------------------------------------------
@@ -805,7 +805,7 @@ TESTS = [
 
 
 def main():
-    suite = harness.Suite(800)
+    suite = harness.Suite(880)
     if not UPSTREAM or not ETCDCTL:
         print("skip utl: no etcd 3.4 and etcdctl of the distribution", flush=True)
         suite.skipped += 1

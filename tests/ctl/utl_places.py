@@ -291,7 +291,7 @@ TESTS = [
 
 
 def main():
-    suite = harness.Suite(400)
+    suite = harness.Suite(850)
     if not UPSTREAM or not ETCDCTL:
         print("skip utl_places: no etcd 3.4 and etcdctl of the distribution", flush=True)
         suite.skipped += 1

@@ -290,7 +290,7 @@ def unreachable(binary):
             t.same(f"--endpoints={dead} --command-timeout=300ms --dial-timeout=100ms {line}")
         t.same("--endpoints=%s,{ep} get x" % dead)
         t.same("--endpoints=%s,{ep} put x y" % dead)
-        t.same("--endpoints=%s,{ep} endpoint health --command-timeout=300ms" % dead,
+        t.same("--endpoints=%s,{ep} endpoint health --command-timeout=4s" % dead,
                want=lambda r: Result(1, b"EP is healthy: successfully committed proposal: took = TIME\n",
                                      b"127.0.0.1:1 is unhealthy: failed to commit proposal: "
                                      b"context deadline exceeded\nError: unhealthy cluster\n"))

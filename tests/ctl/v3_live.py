@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../cluster"))
 import cluster  # noqa: E402
@@ -306,7 +307,7 @@ def mirrors(binary):
         args = ["make-mirror", "--prefix=m/", "--dest-prefix=copy/", "--max-txn-ops=7",
                 dest.endpoint]
         with Terminal(args, source.endpoint) as t:
-            wait_for(lambda: len(keys_below(dest.endpoint, "copy/")) == 153)
+            wait_for(lambda: len(keys_below(dest.endpoint, "copy/")) == 153, 90)
             put("m/000", "changed")
             ops = "".join(f"put m/t{i} x\n" for i in range(20))
             run(OURS, ["txn"], source.endpoint, f"\n{ops}\n\n".encode())
@@ -448,9 +449,7 @@ def answer_dns(query, records):
             + answers)
 
 
-def serve_dns(records):
-    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    server.bind(("127.0.0.1", 53))
+def serve_dns(server, records):
     while True:
         query, peer = server.recvfrom(4096)
         server.sendto(answer_dns(query, records), peer)
@@ -460,7 +459,7 @@ def inside_of_dns(binary):
     """Runs in namespaces of its own, where this process is the name server."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     with tempfile.NamedTemporaryFile("w") as conf:
-        conf.write("nameserver 127.0.0.1\noptions timeout:2 attempts:1\n")
+        conf.write("nameserver 127.0.0.1\noptions timeout:20 attempts:1\n")
         conf.flush()
         subprocess.run(["mount", "--bind", conf.name, "/etc/resolv.conf"], check=True)
         with harness.Server(binary) as server:
@@ -469,7 +468,9 @@ def inside_of_dns(binary):
             records = [("_etcd-client._tcp.example.test", 33, srv),
                        ("_etcd-client-blue._tcp.example.test", 33, srv),
                        ("one.example.test", 1, b"\x7f\0\0\x01")]
-            threading.Thread(target=serve_dns, args=(records,), daemon=True).start()
+            asked = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            asked.bind(("127.0.0.1", 53))
+            threading.Thread(target=serve_dns, args=(asked, records), daemon=True).start()
             run(OURS, ["put", "a", "b"], server.endpoint)
             for args in ("--discovery-srv=example.test get a", "-d example.test get a",
                          "-d example.test --discovery-srv-name=blue get a",
@@ -483,15 +484,21 @@ def found_by_dns(binary):
     if os.geteuid() != 0 or not shutil.which("unshare"):
         raise Skip("only root has a name server of its own")
     done = subprocess.run(["unshare", "-n", "-m", sys.executable, __file__, "inside", binary],
-                          capture_output=True, text=True, timeout=120, check=False)
+                          capture_output=True, text=True, timeout=300, check=False)
     if done.returncode:
         raise AssertionError(done.stdout + done.stderr)
+
+
+def cluster_version(server):
+    with urllib.request.urlopen(server.url + "/version", timeout=30) as answer:
+        return json.load(answer)["etcdcluster"]
 
 
 def downgrades(binary):
     if binary == harness.UPSTREAM:
         raise Skip("3.4 cannot do that")
     with harness.Server(binary) as server:
+        wait_for(lambda: cluster_version(server) == "3.7.0", text="the cluster's version")
         for args, want in (
                 ("validate 3.6", Result(0, b"Downgrade validate success, cluster version 3.7\n", b"")),
                 ("validate 3.5", Result(1, b"", b"Error: etcdserver: invalid downgrade target "
@@ -508,7 +515,8 @@ def downgrades(binary):
 
 
 def three_members(binary):
-    with cluster.Cluster(3, binary) as c:
+    with cluster.Cluster(3, binary, ["--election-timeout=4000"]) as c:
+        c.leader()
         one, every = c[0].endpoint, c.endpoint
         urls = sorted("http://" + m.endpoint for m in c.members)
         got = run(OURS, ["endpoint", "health", "--cluster"], one)
@@ -533,11 +541,11 @@ def three_members(binary):
             0, b"Leadership transferred from %x to %x\n" % (leader, follower.id)))
         wait_for(lambda: c.leader() is follower)
         c[2].kill()
-        got = run(OURS, ["endpoint", "health", "--command-timeout=1s"], every)
+        got = run(OURS, ["endpoint", "health", "--command-timeout=5s"], every)
         equal((got.status, got.out.count(b"is healthy")), (1, 2), str(got))
         equal(got.err, f"{c[2].endpoint} is unhealthy: failed to commit proposal: context deadline "
                        "exceeded\nError: unhealthy cluster\n".encode())
-        got = run(OURS, ["endpoint", "status", "--command-timeout=1s"], every)
+        got = run(OURS, ["endpoint", "status", "--command-timeout=5s"], every)
         equal((got.status, got.out.count(b"\n")), (1, 2), str(got))
         equal(got.err, f"Failed to get the status of endpoint {c[2].endpoint} (context deadline "
                        "exceeded)\n".encode())

@@ -20,7 +20,7 @@ PER_CONNECTION_KIB = 32
 SLOW_LORISES = 500
 PINGS = 200000
 RESETS = 20000
-FLOOD_LIMIT_S = 60
+FLOOD_LIMIT_S = 120
 STREAMS = 2000
 
 
@@ -211,7 +211,7 @@ def half_closed(server):
 
 
 def main():
-    suite = harness.Suite(limit_s=400)
+    suite = harness.Suite(limit_s=850)
     for test in (many_connections, silent_connection_is_dropped, slow_loris, ping_flood,
                  ping_flood_unread, settings_flood, too_many_pings, rapid_reset, empty_frames,
                  many_streams, half_closed):

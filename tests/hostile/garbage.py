@@ -243,7 +243,7 @@ def random_protobuf(server, rng):
 
 
 def main():
-    suite = harness.Suite(limit_s=300)
+    suite = harness.Suite(limit_s=850)
     seed = harness.seed_from_environment()
     for test in (random_bytes, mutated_frames, bad_frames, header_bomb, grpc_framing,
                  one_byte_over, deep_nesting, bad_json, random_protobuf):

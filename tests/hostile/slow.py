@@ -140,7 +140,7 @@ def unread_gateway_watch(server):
 
 
 def main():
-    suite = harness.Suite(limit_s=300)
+    suite = harness.Suite(limit_s=850)
     for test in (unread_watch, many_unread_watches, unread_ranges, unread_snapshot,
                  unread_gateway_watch):
         run_with_server(suite, test)

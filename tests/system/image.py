@@ -55,12 +55,12 @@ class Container:
             if self.process.poll() is not None:
                 raise AssertionError(self.log.read_text(errors="replace")[-1500:])
             return self.first_process() and harness.READY_TEXT in self.log.read_text(errors="replace")
-        m.Machine._wait_for(is_ready, 20, "etcd to be ready")
+        m.Machine._wait_for(is_ready, 60, "etcd to be ready")
         self.enter("ip", "link", "set", "lo", "up")
 
     def end(self, sig):
         os.kill(self.first_process(), sig)
-        return self.process.wait(20)
+        return self.process.wait(60)
 
 
 def run_in(root, test):
@@ -71,7 +71,7 @@ def run_in(root, test):
         test(box)
     finally:
         box.process.kill()
-        box.process.wait(20)
+        box.process.wait(60)
 
 
 def ends_in_order(root):
@@ -113,7 +113,7 @@ def main():
     if why:
         print(f"skip system/image: {why}\n0 passed, 0 failed, 1 skipped")
         return
-    suite = harness.Suite(200)
+    suite = harness.Suite(600)
     folder = m.scratch()
     try:
         root = make_image(folder)

@@ -58,7 +58,7 @@ def build_debs(folder):
     source_copy(source)
     env = {**os.environ, "BUILT": os.environ.get("BUILT", str(harness.ROOT / "build/release")),
            "DEB_BUILD_OPTIONS": "nocheck noautodbgsym parallel=1"}
-    check_call(["dpkg-buildpackage", "-us", "-uc", "-b", "-d", "-nc"], 300, folder / "debs.log",
+    check_call(["dpkg-buildpackage", "-us", "-uc", "-b", "-d", "-nc"], 600, folder / "debs.log",
                cwd=source, env=env)
     return {os.path.basename(p).split("_")[0]: p for p in glob.glob(f"{folder}/*.deb")}
 
@@ -114,12 +114,12 @@ class Machine:
              *[f"--bind-ro={a}:{b}" for a, b in binds]],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         try:
-            self.pid = self._wait_for(self._leader, 20, "the first process of the machine")
+            self.pid = self._wait_for(self._leader, 60, "the first process of the machine")
             self._wait_for(lambda: self.run("systemctl is-system-running", check=False).strip() in
-                           ("running", "degraded"), 60, "the machine to boot")
+                           ("running", "degraded"), 240, "the machine to boot")
         except BaseException:
             self.process.kill()
-            self.process.wait(20)
+            self.process.wait(60)
             raise
         self.run("ip link set lo up")
 
@@ -141,7 +141,7 @@ class Machine:
             time.sleep(0.1)
         raise TimeoutError(f"waited {limit_s} s for {what}")
 
-    def run(self, command, check=True, limit_s=60):
+    def run(self, command, check=True, limit_s=180):
         """Run a line of shell in the machine; return what it prints."""
         done = subprocess.run(
             ["nsenter", "-t", str(self.pid), "-a", "env", "-i",
@@ -159,7 +159,7 @@ class Machine:
             raise RuntimeError(f"{command!r} did not fail: {text[-500:]}")
         return text
 
-    def wait(self, command, limit_s=30):
+    def wait(self, command, limit_s=90):
         """Run it until it succeeds; return what it prints."""
         def once():
             text = self.run(f"{{ {command}; }} && echo it-succeeded", check=False)
@@ -169,7 +169,7 @@ class Machine:
     def show(self, unit, name):
         return self.run(f"systemctl show -P {name} '{unit}'").strip()
 
-    def said(self, unit, message, since="", limit_s=10):
+    def said(self, unit, message, since="", limit_s=60):
         """Wait for a message of this id in the journal; return its text with the catalog's."""
         return self.wait(f"journalctl -q -x -u '{unit}' {since} MESSAGE_ID={MESSAGES[message]} | grep .",
                          limit_s)
@@ -188,10 +188,10 @@ class Machine:
         subprocess.run(["nsenter", "-t", str(self.pid), "-a", "systemctl", "poweroff", "--force", "--force"],
                        capture_output=True, timeout=30)
         try:
-            self.process.wait(20)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(20)
+            self.process.wait(60)
         self.log.close()
 
 

@@ -142,7 +142,7 @@ def main():
     if missing:
         print(f"skip system/rpm: {missing[0]} is not installed\n0 passed, 0 failed, 1 skipped")
         return
-    suite = harness.Suite(400)
+    suite = harness.Suite(800)
     folder = m.scratch()
     try:
         packages = build(folder)

@@ -178,7 +178,7 @@ class Pair:
         finally:
             self.oracle.__exit__(*why)
 
-    def call(self, method, request, timeout=20):
+    def call(self, method, request, timeout=60):
         """Make the call on both sides, compare, and return the oracle's result."""
         results = []
         for client in self.clients:
@@ -268,7 +268,7 @@ def refusal(http_answer):
 
 def raw_http(server, verb, path, body):
     """Return (status, (content type, the header that says gRPC answered), JSON or text)."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.client_port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", server.client_port, timeout=60)
     connection.request(verb, path, body=body, headers={"Content-Type": "application/json"})
     reply = connection.getresponse()
     text = reply.read()
@@ -534,7 +534,7 @@ def restart_keeps_everything():
 
 
 def main():
-    suite = harness.Suite(limit_s=600)
+    suite = harness.Suite(limit_s=880)
     if not harness.UPSTREAM:
         suite.run(missing_upstream)
         suite.finish()

@@ -111,7 +111,7 @@ class Client:
     def close(self):
         self.channel.close()
 
-    def call(self, method, request=None, timeout=10, metadata=None):
+    def call(self, method, request=None, timeout=30, metadata=None):
         """Return (code name, details, reply). The reply is None unless the code is OK."""
         if method not in self.calls:
             path, _, reply = UNARY[method]
@@ -125,13 +125,13 @@ class Client:
         except grpc.RpcError as error:
             return error.code().name, error.details(), None
 
-    def must(self, method, request=None, timeout=10):
+    def must(self, method, request=None, timeout=30):
         code, details, reply = self.call(method, request, timeout)
         if code != "OK":
             raise AssertionError(f"{method}: {code}: {details}")
         return reply
 
-    def unary_raw(self, path, data, timeout=10):
+    def unary_raw(self, path, data, timeout=30):
         """A call with bytes as they are, both ways."""
         try:
             return "OK", "", self.channel.unary_unary(path)(data, timeout=timeout)
@@ -203,7 +203,7 @@ class Stream:
             self.outbox.extend(requests)
             self.changed.notify_all()
 
-    def wait(self, ready, timeout=20, text="a reply"):
+    def wait(self, ready, timeout=60, text="a reply"):
         """Wait until ready(replies) is true, and return it."""
         limit = time.monotonic() + timeout
         with self.changed:
