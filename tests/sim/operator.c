@@ -41,6 +41,7 @@ static struct operator
     struct hash_seen hashes[HASHES_MAX];
     size_t n_hashes;
     unsigned to_compare, compared;
+    revision compacted;
     revision compare_rev;
 }
 op;
@@ -82,6 +83,8 @@ static void compact(struct node *n)
         REQ_NEW(a, Etcdserverpb__CompactionRequest, etcdserverpb__compaction_request);
     r->revision = sim_between(1, tails_last() + 1); /* never beyond what some watcher saw */
     r->physical = sim_chance(500);
+    if (r->revision > op.compacted)
+        op.compacted = r->revision;
     sim_trace("operator: compact at %" PRId64, r->revision);
     ask_send(op.ask, OP_COMPACT, r, NULL);
 }
@@ -368,6 +371,11 @@ void operator_begin(const struct operator_setup *setup)
 {
     op = (struct operator){.setup = *setup, .next.run = next_run};
     go_on();
+}
+
+revision operator_compacted(void)
+{
+    return op.compacted;
 }
 
 void operator_settle(void)

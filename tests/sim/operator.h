@@ -13,6 +13,9 @@ struct operator_setup {
 
 void operator_begin(const struct operator_setup *setup);
 
+/* The highest revision that a compaction was ever asked for. */
+revision operator_compacted(void);
+
 /* From now on only see to it that the members that run are those that the cluster lists. */
 void operator_settle(void);
 /* They are, as of a list that was asked for after operator_settle(). */

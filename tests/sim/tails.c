@@ -9,6 +9,7 @@
 #include "pb/pb_arena.h"
 #include "server/watch.h"
 #include "tests/sim/asks.h"
+#include "tests/sim/operator.h"
 
 enum { BLOCK_PERMILLE = 20, BLOCK_MAX = 500000, AGAIN = 1000, VISIT_MAX = 1000000, KEEN_KEYS = 2 };
 
@@ -144,7 +145,7 @@ static bool is_same(const struct linear_event *a, const struct linear_event *b)
 
 struct given {
     struct linear_event e;
-    const Mvccpb__KeyValue *kv;
+    const Mvccpb__KeyValue *kv, *prev; /* prev: NULL where none is given */
 };
 
 /* Return how many events of the message from `i` on have the revision of that one. */
@@ -209,9 +210,28 @@ static size_t of_interest(const struct tail *t, size_t at)
     return at;
 }
 
-/* What the log has at `at` and then; where a visitor is ahead of the log, it is believed. */
-static size_t visit(const struct tail *t, const struct linear_event *e, size_t at)
+/* What stood at the key before the event at `at` of the log. It may be compacted by now. */
+static void check_prev(const struct tail *t, const struct given *g, size_t at)
 {
+    const Mvccpb__KeyValue *kv = g->prev;
+    const struct linear_event *was = NULL;
+    for (size_t i = at; i > 0 && was == NULL; i--)
+        if (all.log[i - 1].key == g->e.key)
+            was = &all.log[i - 1];
+    bool is_there = was != NULL && was->value != 0;
+    bool right = kv == NULL
+                     ? !is_there || !t->w.prev_kv || g->e.rev - 1 < operator_compacted()
+                     : is_there && t->w.prev_kv && kv->mod_revision == was->rev &&
+                           value_number(slice_make(kv->value.data, kv->value.len)) == was->value;
+    if (!right)
+        sim_fail("%s: key %u of revision %" PRId64 " comes with a wrong value before it",
+                 world_name(t->node->place), g->e.key, g->e.rev);
+}
+
+/* What the log has at `at` and then; where a visitor is ahead of the log, it is believed. */
+static size_t visit(const struct tail *t, const struct given *g, size_t at)
+{
+    const struct linear_event *e = &g->e;
     at = of_interest(t, at);
     if (e->rev > tails_last())
         return at;
@@ -221,6 +241,7 @@ static size_t visit(const struct tail *t, const struct linear_event *e, size_t a
                  world_name(t->node->place), t->next, e->key, e->value, e->rev);
         return at;
     }
+    check_prev(t, g, at);
     return at + 1;
 }
 
@@ -241,7 +262,7 @@ static void give(struct tail *t, const struct given *g, size_t n, revision up_to
     for (size_t i = 0; t->kind == KEEN && i < n; i++)
         see(t, &g[i].e, false);
     for (size_t i = 0; t->kind == VISITOR && i < n; i++)
-        at = visit(t, &g[i].e, at);
+        at = visit(t, &g[i], at);
     if (t->kind == VISITOR)
         visited(t, at, up_to);
 }
@@ -254,7 +275,8 @@ static struct given given_make(const struct tail *t, const Mvccpb__Event *ev)
     const Mvccpb__KeyValue *kv = ev->kv;
     struct given g = {.e = {.rev = kv->mod_revision,
                             .key = key_number(slice_make(kv->key.data, kv->key.len))},
-                      .kv = kv};
+                      .kv = kv,
+                      .prev = ev->prev_kv};
     bool is_put = ev->type == MVCCPB__EVENT__EVENT_TYPE__PUT;
     if (is_put)
         g.e.value = value_number(slice_make(kv->value.data, kv->value.len));
@@ -343,7 +365,7 @@ static void watch(struct tail *t)
     t->watches = true;
     t->blocked = false;
     watcher_add(t->node->client, &t->w, &ops, slice_str(key_name(t->first)), end, t->next,
-                0, false);
+                0, t->kind == VISITOR && sim_chance(500));
     node_touch(t->node);
 }
 

@@ -4,7 +4,8 @@
  * lives. So the first must see each revision once, whole, in order and without a gap (but for what
  * was compacted while it was away), with the same content as the watchers of all other members;
  * what the second sees is held against that at the end. A third one visits history: it begins at
- * any revision, sees a part of the log again, and goes elsewhere.
+ * any revision, sees a part of the log again (and at times what stood there before each event), and
+ * goes elsewhere.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef TESTS_SIM_TAILS_H
 #define TESTS_SIM_TAILS_H
