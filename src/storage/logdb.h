@@ -6,16 +6,21 @@
  * After any error the state on disk is not known: every later call returns the same error, and the
  * process must stop.
  *
- * The file is open to `sqlite3 -readonly`. Schema 1; application_id 0x65744c47, user_version 1:
+ * The file is open to `sqlite3 -readonly`. Schema 2; application_id 0x65744c47, user_version 2:
  *
  *   CREATE TABLE entry(idx INTEGER PRIMARY KEY, term INTEGER NOT NULL, type INTEGER NOT NULL,
- *       data BLOB);
+ *       data BLOB, crc INTEGER);
  *   CREATE TABLE state(id INTEGER PRIMARY KEY CHECK(id = 1), term INTEGER NOT NULL,
  *       vote INTEGER NOT NULL, commit_index INTEGER NOT NULL, trimmed_index INTEGER NOT NULL,
- *       trimmed_term INTEGER NOT NULL, cluster INTEGER NOT NULL, member INTEGER NOT NULL);
+ *       trimmed_term INTEGER NOT NULL, cluster INTEGER NOT NULL, member INTEGER NOT NULL,
+ *       crc INTEGER);
  *
  * The entries are contiguous: from trimmed_index + 1 on. IDs of 64 bits are stored as the signed
  * number of the same bits.
+ *
+ * `crc` is the CRC-32C of the rest of the row: the numbers but for `id`, each as 64 bits big-endian; of an
+ * entry, idx, term, type, the length of the data (~0 if they are NULL), then the data. NULL in rows that
+ * schema 1 wrote, which had none; opening brings such a file up to schema 2.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef STORAGE_LOGDB_H
 #define STORAGE_LOGDB_H
@@ -58,8 +63,8 @@ struct logdb_start {
 };
 
 /* Read the log at start: visit the entries ascending (`visit` may be NULL). An entry and its data
- * are lent; blob_ref() keeps the data. Fail with ERR_DAMAGED on a gap, on numbers that cannot be,
- * or if the hard state and the entries do not fit together. */
+ * are lent; blob_ref() keeps the data. Fail with ERR_DAMAGED on a row whose checksum is wrong, on a gap,
+ * on numbers that cannot be, or if the hard state and the entries do not fit together. */
 MUST_USE enum err logdb_load(struct logdb *db, void (*visit)(void *arg, const struct raft_entry *e),
                              void *arg, struct logdb_start *ret_start, struct why *why);
 

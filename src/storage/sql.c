@@ -135,6 +135,15 @@ static enum err schema_create(sqlite3 *h, const struct sql_schema *schema, struc
     return e != ERR_OK ? e : sql_exec(h, buf_cstr(&sql), why);
 }
 
+/* In one transaction: a crash leaves the schema as it was. */
+static enum err schema_upgrade(sqlite3 *h, const struct sql_schema *schema, struct why *why)
+{
+    AUTO(buf) struct buf sql = BUF_INIT;
+    buf_addf(&sql, "BEGIN IMMEDIATE;%sPRAGMA user_version=%" PRId64 ";COMMIT", schema->upgrade,
+             schema->version);
+    return sql_exec(h, buf_cstr(&sql), why);
+}
+
 enum err sql_schema_open(sqlite3 *h, const struct sql_schema *schema, bool create, struct why *why)
 {
     const char *path = sqlite3_db_filename(h, "main");
@@ -158,6 +167,8 @@ enum err sql_schema_open(sqlite3 *h, const struct sql_schema *schema, bool creat
                        ", this version knows %" PRId64
                        "; install the newer version, or restore a snapshot",
                        path, version, schema->version);
+    if (version == schema->version - 1 && schema->upgrade != NULL)
+        return schema_upgrade(h, schema, why);
     if (version != schema->version)
         return why_set(why, ERR_DAMAGED, "'%s' claims schema %" PRId64 ", which never was", path,
                        version);

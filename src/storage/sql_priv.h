@@ -17,6 +17,7 @@ struct sql_schema {
     int64_t version;
     const char *pragmas; /* before the file has a first page */
     const char *create;  /* the tables */
+    const char *upgrade; /* from the version before; NULL: there is none to come from */
 };
 
 /* Return what result code `rc` of SQLite is to us. */
@@ -33,7 +34,8 @@ MUST_USE enum err sql_open(const char *path, bool read_only, const char *vfs, sq
 /* Make an empty file that only its owner may read, unless it exists. */
 MUST_USE enum err sql_create_file(const char *path, struct why *why);
 
-/* Check that the file is of this schema; lay it out if it is empty and `create` is set. */
+/* Check that the file is of this schema; lay it out if it is empty and `create` is set, and bring it up from
+ * the schema before. */
 MUST_USE enum err sql_schema_open(sqlite3 *h, const struct sql_schema *schema, bool create,
                                   struct why *why);
 

@@ -189,6 +189,16 @@ static void the_journal_stays_small(void **state)
 
 /* ---- damage --------------------------------------------------------------------------------- */
 
+static void execute(const char *sql)
+{
+    sqlite3 *h;
+    char *error = NULL;
+    assert_int_equal(sqlite3_open(scratch_path("log.db"), &h), SQLITE_OK);
+    if (sqlite3_exec(h, sql, NULL, NULL, &error) != SQLITE_OK)
+        fail_msg("%s: %s", sql, error);
+    sqlite3_close(h);
+}
+
 static void damaged_logs_are_refused(void **state)
 {
     (void)state;
@@ -198,15 +208,22 @@ static void damaged_logs_are_refused(void **state)
         {"DELETE FROM entry WHERE idx = 7", "missing"},
         {"DELETE FROM entry WHERE idx = 1", "missing"},
         {"DELETE FROM entry WHERE idx = 20", "committed entries are missing"},
-        {"UPDATE entry SET term = 9 WHERE idx = 7", "terms"},
-        {"UPDATE entry SET term = 0 WHERE idx = 1", "terms"},
-        {"UPDATE entry SET type = 3 WHERE idx = 7", "type"},
-        {"UPDATE entry SET data = 'text' WHERE idx = 7", "bytes"},
-        {"UPDATE state SET commit_index = 21", "committed entries are missing"},
-        {"UPDATE state SET term = 0", "older"},
-        {"UPDATE state SET trimmed_index = 3", "sense"},
-        {"UPDATE state SET trimmed_index = -1, trimmed_term = 1", "sense"},
-        {"UPDATE state SET trimmed_index = 3, trimmed_term = 1", "missing"},
+        {"UPDATE entry SET term = 9, crc = NULL WHERE idx = 7", "terms"},
+        {"UPDATE entry SET term = 0, crc = NULL WHERE idx = 1", "terms"},
+        {"UPDATE entry SET type = 3, crc = NULL WHERE idx = 7", "type"},
+        {"UPDATE entry SET data = 'text', crc = NULL WHERE idx = 7", "bytes"},
+        {"UPDATE state SET commit_index = 21, crc = NULL", "committed entries are missing"},
+        {"UPDATE state SET term = 0, crc = NULL", "older"},
+        {"UPDATE state SET trimmed_index = 3, crc = NULL", "sense"},
+        {"UPDATE state SET trimmed_index = -1, trimmed_term = 1, crc = NULL", "sense"},
+        {"UPDATE state SET trimmed_index = 3, trimmed_term = 1, crc = NULL", "missing"},
+        {"UPDATE entry SET term = 1, data = '1.8' WHERE idx = 7", "checksum of an entry is wrong (index 7)"},
+        {"UPDATE entry SET term = 2 WHERE idx = 20", "checksum of an entry is wrong (index 20)"},
+        {"UPDATE entry SET type = 1 WHERE idx = 1", "checksum of an entry is wrong (index 1)"},
+        {"UPDATE entry SET data = NULL WHERE idx = 3", "checksum of an entry is wrong (index 3)"},
+        {"UPDATE entry SET data = x'' WHERE idx = 10", "checksum of an entry is wrong (index 10)"},
+        {"UPDATE entry SET crc = crc + 1 WHERE idx = 7", "checksum of an entry is wrong (index 7)"},
+        {"UPDATE entry SET crc = crc + (1 << 32) WHERE idx = 7", "checksum of an entry is wrong"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct logdb *db = open_log();
@@ -214,10 +231,7 @@ static void damaged_logs_are_refused(void **state)
         append(db, 1, 20, 1);
         OK(logdb_append(db, &hs, NULL, 0, &scratch_why));
         logdb_close(db);
-        sqlite3 *h;
-        assert_int_equal(sqlite3_open(scratch_path("log.db"), &h), SQLITE_OK);
-        assert_int_equal(sqlite3_exec(h, cases[i].sql, NULL, NULL, NULL), SQLITE_OK);
-        sqlite3_close(h);
+        execute(cases[i].sql);
         db = open_log();
         struct logdb_start start;
         assert_int_equal(logdb_load(db, NULL, NULL, &start, &scratch_why), ERR_DAMAGED);
@@ -229,14 +243,82 @@ static void damaged_logs_are_refused(void **state)
     }
 }
 
+/* A vote that is another one, a term, a mark: each number of the state. */
+static void a_damaged_state_is_refused(void **state)
+{
+    (void)state;
+    static const char *const numbers[] = {"term",         "vote",    "commit_index", "trimmed_index",
+                                          "trimmed_term", "cluster", "member",       "crc"};
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        struct logdb *db = open_log();
+        OK(logdb_set_identity(db, 5, 6, &scratch_why));
+        append(db, 1, 20, 3);
+        logdb_close(db);
+        char sql[100];
+        snprintf(sql, sizeof sql, "UPDATE state SET %s = %s + 1", numbers[i], numbers[i]);
+        execute(sql);
+        struct logdb_options o = {.create = true};
+        db = NULL;
+        assert_int_equal(logdb_open(scratch_path("log.db"), &o, &db, &scratch_why), ERR_DAMAGED);
+        assert_non_null(strstr(scratch_why.text, "log.db' is damaged: the checksum of its state"));
+        unlink(scratch_path("log.db"));
+        unlink(scratch_path("log.db-wal"));
+    }
+}
+
+/* Make it what schema 1 would have left. */
+static void make_old(void)
+{
+    execute("ALTER TABLE entry DROP COLUMN crc;ALTER TABLE state DROP COLUMN crc;"
+            "PRAGMA user_version=1");
+}
+
+static void a_log_of_the_schema_before_is_brought_up(void **state)
+{
+    (void)state;
+    struct logdb *db = open_log();
+    OK(logdb_set_identity(db, 5, 6, &scratch_why));
+    append(db, 1, 300, 3);
+    logdb_close(db);
+    make_old();
+    db = open_log();
+    struct loaded l = load(db);
+    assert_int_equal(l.n, 300);
+    assert_int_equal(l.start.hard_state.term, 3);
+    assert_true(l.start.cluster_id == 5 && l.start.member_id == 6);
+    append(db, 300, 310, 4); /* the first of these replaces one without a checksum */
+    logdb_trim(db, 290);
+    append(db, 311, 311, 4);
+    assert_int_equal(reload(&db).start.last_index, 311);
+    logdb_close(db);
+    execute("UPDATE entry SET data = '4.309' WHERE idx = 308");
+    db = open_log();
+    assert_int_equal(logdb_load(db, NULL, NULL, &l.start, &scratch_why), ERR_DAMAGED);
+    logdb_close(db);
+}
+
+/* The entry that the log will begin behind is read while others are appended. */
+static void a_damaged_entry_is_not_trimmed_away(void **state)
+{
+    (void)state;
+    struct logdb *db = open_log();
+    append(db, 1, 100, 1);
+    logdb_close(db);
+    execute("UPDATE entry SET term = 2 WHERE idx = 66");
+    db = open_log();
+    logdb_trim(db, 100);
+    struct raft_entry e = {.index = 101, .term = 1};
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(logdb_append(db, NULL, &e, 1, &scratch_why), ERR_DAMAGED);
+    assert_non_null(strstr(scratch_why.text, "(index 66)"));
+    logdb_close(db);
+}
+
 static void a_log_without_its_state_is_refused(void **state)
 {
     (void)state;
     logdb_close(open_log());
-    sqlite3 *h;
-    assert_int_equal(sqlite3_open(scratch_path("log.db"), &h), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(h, "DELETE FROM state", NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(h);
+    execute("DELETE FROM state");
     struct logdb *db = NULL;
     struct logdb_options o = {.create = true};
     assert_int_equal(logdb_open(scratch_path("log.db"), &o, &db, &scratch_why), ERR_DAMAGED);
@@ -264,6 +346,9 @@ int main(void)
         TEST(a_reset_begins_behind_a_snapshot),
         TEST(the_journal_stays_small),
         TEST(damaged_logs_are_refused),
+        TEST(a_damaged_state_is_refused),
+        TEST(a_log_of_the_schema_before_is_brought_up),
+        TEST(a_damaged_entry_is_not_trimmed_away),
         TEST(a_log_without_its_state_is_refused),
         TEST(a_key_database_is_not_a_log),
     };
