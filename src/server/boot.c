@@ -141,7 +141,9 @@ static void load_entry(void *arg, const struct raft_entry *e)
 static enum err load_log(struct server *s, struct logdb_start *start, struct why *why)
 {
     entry_cache_reset(&s->cache, 0, 0);
-    enum err e = logdb_load(s->logdb, load_entry, s, start, why);
+    enum err e = logdb_check(s->logdb, why);
+    if (e == ERR_OK)
+        e = logdb_load(s->logdb, load_entry, s, start, why);
     if (e == ERR_OK && s->applied_index == start->trimmed_index)
         s->applied_term = start->trimmed_term;
     if (e == ERR_OK)

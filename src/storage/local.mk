@@ -9,4 +9,5 @@ src_storage_libstorage_a_SOURCES = \
 	src/storage/snapshot_file.c src/storage/snapshot_file.h \
 	src/storage/snapshot_reader.c src/storage/snapshot_reader.h \
 	src/storage/snapshot_restore.c \
-	src/storage/sql.c src/storage/sql_priv.h
+	src/storage/sql.c src/storage/sql_priv.h \
+	src/storage/wal_check.c src/storage/wal_check.h

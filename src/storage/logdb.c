@@ -7,6 +7,7 @@
 
 #include "base/crc32c.h"
 #include "storage/sql_priv.h"
+#include "storage/wal_check.h"
 
 enum {
     WAL_FRAME_SIZE = 4096 + 24,
@@ -494,6 +495,8 @@ enum err logdb_open(const char *path, const struct logdb_options *options, struc
 {
     AUTO(logdb) struct logdb *db = xcalloc(1, sizeof *db);
     enum err e = options->create ? sql_create_file(path, why) : ERR_OK;
+    if (e == ERR_OK)
+        e = wal_check(path, why);
     if (e == ERR_OK)
         e = sql_open(path, false, options->vfs, &db->h, why);
     if (e == ERR_OK)

@@ -91,7 +91,8 @@ MUST_USE enum err logdb_reset(struct logdb *db, const struct raft_hard_state *ha
 /* Bring all of the log into its one file, so that this can be moved. */
 MUST_USE enum err logdb_gather(struct logdb *db, struct why *why);
 
-/* Verify the whole file: SQLite's own check. logdb_load() is what looks at the entries. */
+/* Verify the whole file: SQLite's own check, which sees what the checksums of rows do not: that rows were
+ * lost at the end. logdb_load() is what looks at the entries. */
 MUST_USE enum err logdb_check(struct logdb *db, struct why *why);
 
 /* Return the index up to which entries are really gone, and the last index. */

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "storage/logdb.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
 
 #include "scratch.h"
@@ -314,6 +315,88 @@ static void a_damaged_entry_is_not_trimmed_away(void **state)
     logdb_close(db);
 }
 
+static void flip(const char *path, off_t at, int bit)
+{
+    int fd = open(path, O_RDWR);
+    uint8_t b;
+    assert_int_equal(pread(fd, &b, 1, at), 1);
+    b = (uint8_t)(b ^ 1 << bit);
+    assert_int_equal(pwrite(fd, &b, 1, at), 1);
+    close(fd);
+}
+
+static void copy(const char *from, const char *to)
+{
+    static uint8_t b[2 << 20];
+    int in = open(scratch_path(from), O_RDONLY);
+    ssize_t n = read(in, b, sizeof b);
+    close(in);
+    int out = open(scratch_path(to), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_true(in != -1 && out != -1 && n >= 0 && n < (ssize_t)sizeof b);
+    assert_int_equal(write(out, b, (size_t)n), n);
+    close(out);
+}
+
+enum { ROT_FIRST = 540, ROT_ENTRIES = 600 }; /* some pages */
+
+/* Many entries in one transaction, then one each; keep a copy of the files, as a crash would. */
+static void write_and_keep(bool in_one_file)
+{
+    struct logdb *db;
+    struct logdb_options o = {.create = true, .checkpoint_size = 600 * 1024};
+    OK(logdb_open(scratch_path("log.db"), &o, &db, &scratch_why));
+    append(db, 1, ROT_FIRST, 1);
+    for (raft_index i = ROT_FIRST + 1; i <= ROT_ENTRIES; i++)
+        append(db, i, i, 1);
+    if (in_one_file)
+        OK(logdb_gather(db, &scratch_why));
+    copy("log.db", "kept");
+    copy("log.db-wal", "kept-wal");
+    logdb_close(db);
+}
+
+/* Open the copy with one bit flipped in `file`: refused, or all is there but for `lost` entries. */
+static void rot(const char *file, off_t at, int bit, raft_index lost)
+{
+    struct logdb *db = NULL;
+    struct logdb_options o = {.no_sync = true};
+    struct loaded l = {.n = 0};
+    copy("kept", "log.db");
+    copy("kept-wal", "log.db-wal");
+    unlink(scratch_path("log.db-shm"));
+    flip(scratch_path(file), at, bit);
+    enum err e = logdb_open(scratch_path("log.db"), &o, &db, &scratch_why);
+    if (e == ERR_OK)
+        e = logdb_check(db, &scratch_why);
+    if (e == ERR_OK)
+        e = logdb_load(db, see, &l, &l.start, &scratch_why);
+    if (e == ERR_OK && (l.n < ROT_ENTRIES - lost || l.start.hard_state.commit < l.n - 1 ||
+                        l.start.hard_state.vote != UINT64_MAX - 1))
+        fail_msg("bit %d at %ld of %s: %zu entries", bit, (long)at, file, l.n);
+    if (e != ERR_OK && strstr(scratch_why.text, "log.db") == NULL)
+        fail_msg("bit %d at %ld of %s: %s", bit, (long)at, file, scratch_why.text);
+    logdb_close(db);
+}
+
+/* Every page and each part of it; the pages are few. */
+static void rot_in_the_file_is_seen(void **state)
+{
+    (void)state;
+    write_and_keep(true);
+    struct stat st;
+    assert_int_equal(stat(scratch_path("kept"), &st), 0);
+    for (off_t at = 0; at < st.st_size; at += at % 4096 < 128 ? 1 : 61)
+        rot("log.db", at, (int)(at % 8), 0);
+}
+
+static void rot_in_the_journal_is_seen(void **state)
+{
+    (void)state;
+    write_and_keep(false);
+    for (off_t at = 0; at < 32 + 2 * (ROT_ENTRIES - ROT_FIRST) * 4120; at += at % 4120 < 64 ? 9 : 1021)
+        rot("log.db-wal", at, (int)(at % 8), 2);
+}
+
 static void a_log_without_its_state_is_refused(void **state)
 {
     (void)state;
@@ -349,6 +432,8 @@ int main(void)
         TEST(a_damaged_state_is_refused),
         TEST(a_log_of_the_schema_before_is_brought_up),
         TEST(a_damaged_entry_is_not_trimmed_away),
+        TEST(rot_in_the_file_is_seen),
+        TEST(rot_in_the_journal_is_seen),
         TEST(a_log_without_its_state_is_refused),
         TEST(a_key_database_is_not_a_log),
     };
