@@ -31,6 +31,7 @@
     X(MSG_RELOAD_FAILED, "86667e9591b944e2838844fef7723add")                                       \
     X(MSG_FOREIGN_DATA, "20f2ff0197a641609a6e6f6a891ff686")                                        \
     X(MSG_DATA_DIR_UNUSABLE, "ad84c9b02a2c4b23ba716e196911e975")                                   \
+    X(MSG_DATA_DAMAGED, "483b4ccaced4456b94e818ae98a5b646")                                        \
     X(MSG_CANNOT_START, "f4a95020852f4cb0b901ec0a93748c9b")                                        \
     X(MSG_MEMBER_FAILED, "d7edd49c9a90458abb40c422d5ea22e1")                                       \
     X(MSG_INSECURE_LISTENER, "ba7a2428624e48cf96214ca7c1352d40")                                   \

@@ -19,13 +19,17 @@ static const struct reason {
     int number; /* the nearest errno */
 } reasons[] = {
     {ERR_REMOVED, MSG_REMOVED_SELF, 0, 0},
-    {ERR_FOREIGN_DATA, MSG_FOREIGN_DATA, EXIT_FOREIGN_DATA, EMEDIUMTYPE},
-    {ERR_NEWER_SCHEMA, MSG_CANNOT_START, EXIT_FOREIGN_DATA, EMEDIUMTYPE},
-    {ERR_DAMAGED, MSG_CANNOT_START, EXIT_FAILED, EUCLEAN},
+    {ERR_FOREIGN_DATA, MSG_FOREIGN_DATA, EXIT_BAD_DATA, EMEDIUMTYPE},
+    {ERR_NEWER_SCHEMA, MSG_CANNOT_START, EXIT_BAD_DATA, EMEDIUMTYPE},
+    {ERR_DAMAGED, MSG_DATA_DAMAGED, EXIT_BAD_DATA, EUCLEAN},
     {ERR_DISK_FULL, MSG_CANNOT_START, EXIT_FAILED, ENOSPC},
     {ERR_LOCKED, MSG_CANNOT_START, EXIT_FAILED, EBUSY},
     {ERR_INVALID, MSG_CANNOT_START, EXIT_FAILED, EINVAL},
 };
+
+static const char damaged_action[] =
+    "in a cluster, let this member join anew: 'etcdctl member remove', an empty data directory,"
+    " 'etcdctl member add'; alone, restore a backup: 'etcdutl snapshot restore'";
 
 /* Return why nothing can be made at `path`: an errno, or 0. */
 static int unusable(const char *path)
@@ -54,8 +58,12 @@ static struct reason reason_of(enum err e, const struct config *cfg)
 int explain_start_failure(const struct config *cfg, enum err e, const struct why *why)
 {
     struct reason r = reason_of(e, cfg);
-    log_fatal("the member cannot start", LOG_MESSAGE(r.message), LOG_STR("error", why->text),
-              LOG_STR("data-dir", cfg->data_dir));
+    if (e == ERR_DAMAGED)
+        log_fatal("the member cannot start", LOG_MESSAGE(r.message), LOG_STR("error", why->text),
+                  LOG_STR("data-dir", cfg->data_dir), LOG_STR("action", damaged_action));
+    else
+        log_fatal("the member cannot start", LOG_MESSAGE(r.message), LOG_STR("error", why->text),
+                  LOG_STR("data-dir", cfg->data_dir));
     if (r.status == 0) { /* systemd takes an end before the service is ready for a failure */
         notify_ready(why->text);
         notify_stopping(why->text);

@@ -10,8 +10,8 @@ struct config;
 
 enum {
     EXIT_FAILED = 1,
-    EXIT_FOREIGN_DATA = 65, /* sysexits' EX_DATAERR: another program's data, or a newer etcd's */
-    EXIT_CONFIG = 78,       /* EX_CONFIG */
+    EXIT_BAD_DATA = 65, /* sysexits' EX_DATAERR: damaged, another program's, or a newer etcd's */
+    EXIT_CONFIG = 78,   /* EX_CONFIG */
 };
 
 /* Log why the member cannot start and tell the service manager. Return the exit status: 0 where

@@ -340,7 +340,7 @@ static enum err check_entries(struct data_dir *d, struct why *why)
     d->has_kv = exists(d->kv_path);
     d->has_log = exists(d->log_path);
     if (d->has_kv && !d->has_log)
-        return why_set(why, ERR_DAMAGED,
+        return why_set(why, ERR_INVALID, /* may well come back: of a file system not mounted yet */
                        "'%s' is there, but its log '%s' is not: was the wal-dir changed, or not"
                        " mounted? Without its log this member cannot keep what it promised",
                        d->kv_path, d->log_path);

@@ -33,8 +33,7 @@ struct data_dir_options {
  *   ERR_NOT_FOUND     it is not there and may not be made
  *   ERR_LOCKED        another process has it; the sentence names its pid
  *   ERR_FOREIGN_DATA  upstream's etcd wrote it; the sentence names the command that imports it
- *   ERR_INVALID       both member and proxy are in it
- *   ERR_DAMAGED       kv.db is there and log.db is not
+ *   ERR_INVALID       both member and proxy are in it, or kv.db is there and log.db is not
  *   ERR_DISK_FULL, ERR_IO */
 MUST_USE enum err data_dir_open(const struct data_dir_options *options, struct data_dir **ret_dir,
                                 struct why *why);

@@ -95,7 +95,7 @@ static void the_wal_dir_holds_the_log(void **state)
     make_file("a/data/member/kv.db");
     OK(try_open(wal, false, &d));
     data_dir_close(d);
-    expect(ERR_DAMAGED, "wal-dir");
+    expect(ERR_INVALID, "wal-dir");
 }
 
 static void upstreams_data_are_left_alone(void **state)
