@@ -1,9 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""etcdutl: where things lie, whose they are, and what an interrupted or a second run finds.
-
-As tests/ctl/utl.py, whose helpers are used.
-"""
+"""etcdutl: where things lie, whose they are, and what an interrupted or a second run finds."""
 import os
 import pathlib
 import random
@@ -14,8 +11,8 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import utl  # noqa: E402
-from utl import (ETCDCTL, SERVER, UPSTREAM, UTL, Place, equal, file_sums, harness,  # noqa: E402
-                 load, lone, peer_hash, refused, run, snapshot_of)
+from utl import (SERVER, UPSTREAM, UTL, Place, equal, file_sums, load, lone,  # noqa: E402
+                 peer_hash, refused, run, snapshot_of)
 
 OTHER_USER = 65534  # nobody
 
@@ -290,17 +287,5 @@ TESTS = [
 ]
 
 
-def main():
-    suite = harness.Suite(850)
-    if not UPSTREAM or not ETCDCTL:
-        print("skip utl_places: no etcd 3.4 and etcdctl of the distribution", flush=True)
-        suite.skipped += 1
-    else:
-        for test in TESTS:
-            if len(sys.argv) < 2 or any(word in test.__name__ for word in sys.argv[1:]):
-                suite.run(test)
-    suite.finish()
-
-
 if __name__ == "__main__":
-    main()
+    utl.run_suite("utl_places", TESTS)

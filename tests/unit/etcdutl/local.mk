@@ -1,4 +1,4 @@
-# unit tests of src/etcdutl; tests/ctl/utl.py has the rest
+# unit tests of src/etcdutl; tests/ctl/utl_*.py have the rest
 check_PROGRAMS += tests/unit/etcdutl/restore_fault_test
 tests_unit_etcdutl_restore_fault_test_SOURCES = \
 	tests/unit/etcdutl/restore_fault_test.c tests/unit/storage/scratch.h \
