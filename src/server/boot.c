@@ -96,6 +96,7 @@ enum err state_load(struct server *s, struct state *ret, struct why *why)
     struct applier_stores stores = {st.kv, st.lessor, st.cluster, kvdb_writer(s->kvdb)};
     revision scheduled = 0, finished = 0;
     st.applier = applier_new(&stores);
+    applier_persist_checkpoints(st.applier, s->cfg->gates.lease_checkpoint_persist);
     cluster_set_learners_max(st.cluster, s->cfg->max_learners);
     kvdb_begin(s->kvdb);
     enum err e = load_buckets(s, &st, &scheduled, &finished, why);
