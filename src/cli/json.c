@@ -122,29 +122,6 @@ void json_uint(struct json *j, const char *key, uint64_t v)
     buf_addf(&j->text, "%" PRIu64, v);
 }
 
-/* The fewest digits that give the same number back; an exponent below 1e-6 and from 1e21 on. */
-void json_float(struct json *j, const char *key, double v)
-{
-    begin(j, key);
-    if (!isfinite(v)) {
-        buf_add_str(&j->text, "null");
-        return;
-    }
-    char e_form[40];
-    int precision = 0;
-    do
-        snprintf(e_form, sizeof(e_form), "%.*e", precision, v);
-    while (strtod(e_form, NULL) != v && ++precision < 17);
-    int exponent = (int)strtol(strchr(e_form, 'e') + 1, NULL, 10);
-    if (v == 0 || (exponent >= -6 && exponent < 21)) {
-        int decimals = precision > exponent ? precision - exponent : 0;
-        buf_addf(&j->text, "%.*f", v == 0 ? 0 : decimals, v);
-        return;
-    }
-    buf_addf(&j->text, "%.*se%s%d", (int)strcspn(e_form, "e"), e_form, exponent > 0 ? "+" : "-",
-             abs(exponent));
-}
-
 void json_bool(struct json *j, const char *key, bool v)
 {
     begin(j, key);

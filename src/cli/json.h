@@ -35,7 +35,6 @@ void json_text(struct json *j, const char *key, struct slice s); /* not UTF-8: U
 void json_base64(struct json *j, const char *key, struct slice s);
 void json_int(struct json *j, const char *key, int64_t v);
 void json_uint(struct json *j, const char *key, uint64_t v);
-void json_float(struct json *j, const char *key, double v);
 void json_bool(struct json *j, const char *key, bool v);
 void json_word(struct json *j, const char *key, const char *word); /* as it stands: null */
 

@@ -13,7 +13,6 @@
 #include "grpc/wire.h"
 
 #define POOL_MAX 4096
-#define EXTRA_HEADERS_MAX 8
 #define TEXT_MAX 512 /* of a status message made here */
 
 struct call {
@@ -30,8 +29,6 @@ struct call {
     bool ended;     /* the client has sent all */
     bool delivered; /* the one message of a unary call */
     bool responded; /* headers are out */
-    uint32_t extra_n;
-    struct http_header extra[EXTRA_HEADERS_MAX]; /* bytes in the arena */
 };
 
 struct grpc_server {
@@ -87,7 +84,7 @@ static void call_recycle(struct call *c)
     struct arena *arena = c->arena;
     if (arena != NULL)
         arena_reset(arena);
-    memset(c, 0, offsetof(struct call, extra));
+    memset(c, 0, sizeof *c);
     c->arena = arena;
     list_init(&c->link);
     list_add_head(&g->pool, &c->link);
@@ -146,10 +143,10 @@ static struct http_header type_header(const struct http_stream *s)
 
 /* Send the status: as trailers, or with the headers if those have not been sent. */
 static void send_status(struct http_stream *s, unsigned http_status, enum grpc_code code,
-                        const char *msg, const struct http_header *extra, uint32_t extra_n)
+                        const char *msg)
 {
     AUTO(buf) struct buf text = BUF_INIT;
-    struct http_header h[3 + EXTRA_HEADERS_MAX];
+    struct http_header h[3];
     size_t n = 0;
     bool first = !http_stream_has_responded(s);
     if (first)
@@ -163,15 +160,13 @@ static void send_status(struct http_stream *s, unsigned http_status, enum grpc_c
         http_stream_trailers(s, h, n);
         return;
     }
-    for (uint32_t i = 0; i < extra_n; i++)
-        h[n++] = extra[i];
     http_stream_respond(s, http_status, h, n, true);
 }
 
 void grpc_finish(struct grpc_call *pub, enum grpc_code code, const char *msg)
 {
     struct call *c = call_of(pub);
-    send_status(c->stream, 200, code, msg, c->extra, c->extra_n);
+    send_status(c->stream, 200, code, msg);
     call_end(c, code);
 }
 
@@ -410,7 +405,7 @@ static void refuse(struct http_stream *s, unsigned http_status, enum grpc_code c
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    send_status(s, http_status, code, text, NULL, 0);
+    send_status(s, http_status, code, text);
 }
 
 static int text_len(struct slice s)
@@ -544,11 +539,6 @@ struct http_stream *grpc_call_stream(const struct grpc_call *c)
     return call_of(c)->stream;
 }
 
-struct grpc_server *grpc_call_server(const struct grpc_call *c)
-{
-    return call_of(c)->server;
-}
-
 struct arena *grpc_call_arena(struct grpc_call *pub)
 {
     struct call *c = call_of(pub);
@@ -557,25 +547,7 @@ struct arena *grpc_call_arena(struct grpc_call *pub)
     return c->arena;
 }
 
-msec grpc_call_deadline(const struct grpc_call *c)
-{
-    return call_of(c)->deadline.at;
-}
-
 /* ---- messages out ------------------------------------------------------------------------ */
-
-void grpc_add_header(struct grpc_call *pub, struct slice name, struct slice value)
-{
-    struct call *c = call_of(pub);
-    if (c->responded || c->extra_n == EXTRA_HEADERS_MAX)
-        return;
-    struct arena *a = grpc_call_arena(pub);
-    c->extra[c->extra_n++] = (struct http_header){
-        slice_make(arena_dup(a, name.p, name.n), name.n),
-        slice_make(arena_dup(a, value.p, value.n), value.n),
-        false,
-    };
-}
 
 void grpc_send_headers(struct grpc_call *pub)
 {
@@ -583,11 +555,8 @@ void grpc_send_headers(struct grpc_call *pub)
     if (c->responded)
         return;
     c->responded = true;
-    struct http_header h[1 + EXTRA_HEADERS_MAX];
-    h[0] = type_header(c->stream);
-    if (c->extra_n != 0)
-        memcpy(h + 1, c->extra, c->extra_n * sizeof *c->extra);
-    http_stream_respond(c->stream, 200, h, 1 + c->extra_n, false);
+    struct http_header type = type_header(c->stream);
+    http_stream_respond(c->stream, 200, &type, 1, false);
 }
 
 static void send_prefix(struct call *c, size_t n)

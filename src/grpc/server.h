@@ -72,11 +72,8 @@ void grpc_server_take(struct grpc_server *g, struct http_stream *s);
  * call is closed. */
 struct slice grpc_metadata(const struct grpc_call *c, const char *name);
 struct http_stream *grpc_call_stream(const struct grpc_call *c); /* peer address and the like */
-struct grpc_server *grpc_call_server(const struct grpc_call *c);
 /* Return memory that lives until the call is closed. */
 struct arena *grpc_call_arena(struct grpc_call *c);
-/* Return when the call expires in loop_now() time, INT64_MAX if never. */
-msec grpc_call_deadline(const struct grpc_call *c);
 /* Stop (or go on) delivering messages; the client is held back by flow control. Messages that had
  * arrived are delivered after `pause` became false, from the loop. */
 void grpc_pause_reading(struct grpc_call *c, bool pause);
@@ -91,9 +88,6 @@ void grpc_send(struct grpc_call *c, struct slice msg);
 void grpc_send_blob(struct grpc_call *c, struct slice head, struct blob *tail);
 /* Send the response headers now, for a stream whose first message may take long. */
 void grpc_send_headers(struct grpc_call *c);
-/* Add a header to the answer (lower case; values of "-bin" names are encoded already). Before the
- * first message, else it is ignored. */
-void grpc_add_header(struct grpc_call *c, struct slice name, struct slice value);
 /* End the call with a status; `msg` is UTF-8 and may be "". */
 void grpc_finish(struct grpc_call *c, enum grpc_code code, const char *msg);
 /* The same with the code and text of `e`. */

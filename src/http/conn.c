@@ -317,8 +317,6 @@ void conn_reap(struct http_conn *c)
     event_free(c->read_ev);
     event_free(c->write_ev);
     conn_close_streams(c);
-    if (sv->cfg.conn_closed != NULL)
-        sv->cfg.conn_closed(c->user, sv->cfg.arg);
     if (c->proto != NULL)
         c->proto->free(c);
     c->ops->close(c->io);

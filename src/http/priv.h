@@ -163,7 +163,6 @@ struct http_conn {
     struct list streams;
     uint32_t stream_n;
     struct list drains;
-    void *user;
     msec deadline;  /* for handshake, preface, HTTP/1 headers, lingering; 0 is none */
     msec last_read; /* when bytes came last */
     char peer[64];

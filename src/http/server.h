@@ -25,8 +25,6 @@
 struct http_config {
     /* A request's headers are complete: answer it, or set a handler and answer later. */
     void (*request)(struct http_stream *s, void *arg);
-    /* A connection is gone; `user` is what http_stream_set_conn_user() left. May be NULL. */
-    void (*conn_closed)(void *user, void *arg);
     void *arg;
 
     uint32_t conn_max;             /* connections per server [no limit]; more are closed at once */

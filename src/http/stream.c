@@ -255,11 +255,6 @@ void *http_stream_user(const struct http_stream *s)
     return s->user;
 }
 
-struct http_server *http_stream_server(const struct http_stream *s)
-{
-    return s->conn->server;
-}
-
 struct slice http_stream_method(const struct http_stream *s)
 {
     return s->method;
@@ -299,29 +294,9 @@ bool http_stream_is_http2(const struct http_stream *s)
     return s->id != 0;
 }
 
-bool http_stream_body_is_empty(const struct http_stream *s)
-{
-    return s->body_is_empty;
-}
-
 const char *http_stream_peer(const struct http_stream *s)
 {
     return s->conn->peer;
-}
-
-void *http_stream_io(const struct http_stream *s)
-{
-    return s->conn->io;
-}
-
-void *http_stream_conn_user(const struct http_stream *s)
-{
-    return s->conn->user;
-}
-
-void http_stream_set_conn_user(struct http_stream *s, void *user)
-{
-    s->conn->user = user;
 }
 
 void http_stream_set_body_max(struct http_stream *s, uint64_t body_max)

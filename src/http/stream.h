@@ -66,7 +66,6 @@ struct http_header {
 /* Set who hears of the stream, and its user pointer; within the `request` callback or later. */
 void http_stream_handle(struct http_stream *s, const struct http_handler *h, void *user);
 void *http_stream_user(const struct http_stream *s);
-struct http_server *http_stream_server(const struct http_stream *s);
 
 /* These lend bytes that live as long as the stream. */
 struct slice http_stream_method(const struct http_stream *s);
@@ -79,16 +78,8 @@ struct slice http_stream_header(const struct http_stream *s, const char *name);
 bool http_stream_header_at(const struct http_stream *s, size_t i, struct slice *ret_name,
                            struct slice *ret_value);
 bool http_stream_is_http2(const struct http_stream *s);
-/* True when the request has no body at all (known with its headers). */
-bool http_stream_body_is_empty(const struct http_stream *s);
 /* "10.0.0.7:51234", or "@" for a unix socket without a name. */
 const char *http_stream_peer(const struct http_stream *s);
-/* The state of the connection's http_io_ops, for whom knows which ops they are. */
-void *http_stream_io(const struct http_stream *s);
-
-/* A pointer that all streams of one connection share; the server's conn_closed hook gets it. */
-void *http_stream_conn_user(const struct http_stream *s);
-void http_stream_set_conn_user(struct http_stream *s, void *user);
 
 /* Replace the server's limit on this request's body; UINT64_MAX lifts it. */
 void http_stream_set_body_max(struct http_stream *s, uint64_t body_max);

@@ -103,18 +103,6 @@ const struct member *cluster_find(const struct cluster *c, member_id id)
     return find(c, id);
 }
 
-const struct member *cluster_find_peer_url(const struct cluster *c, const char *url)
-{
-    for (size_t i = 0; i < c->n_members; i++) {
-        const struct urls *u = &c->members[i]->peer_urls;
-        for (size_t k = 0; k < u->n; k++) {
-            if (strcmp(u->v[k], url) == 0)
-                return c->members[i];
-        }
-    }
-    return NULL;
-}
-
 bool cluster_is_removed(const struct cluster *c, member_id id)
 {
     return raft_ids_has(&c->removed, id);

@@ -49,7 +49,6 @@ size_t cluster_size(const struct cluster *c);
 const struct member *cluster_at(const struct cluster *c, size_t i);
 /* Return the member, or NULL. */
 const struct member *cluster_find(const struct cluster *c, member_id id);
-const struct member *cluster_find_peer_url(const struct cluster *c, const char *url);
 bool cluster_is_removed(const struct cluster *c, member_id id);
 /* Removed ids, ascending; lent. */
 const member_id *cluster_removed(const struct cluster *c, size_t *ret_n);

@@ -202,7 +202,6 @@ member_id raft_leader(const struct raft *r); /* 0: none known */
 enum raft_role raft_role(const struct raft *r);
 raft_index raft_committed(const struct raft *r);
 raft_index raft_applied_index(const struct raft *r);
-raft_index raft_first_index(const struct raft *r);
 raft_index raft_last_index(const struct raft *r);
 raft_index raft_persisted_index(const struct raft *r);
 member_id raft_transferee(const struct raft *r); /* 0: no transfer under way */

@@ -37,11 +37,6 @@ raft_index raft_applied_index(const struct raft *r)
     return r->log.applied;
 }
 
-raft_index raft_first_index(const struct raft *r)
-{
-    return log_first_index(&r->log);
-}
-
 raft_index raft_last_index(const struct raft *r)
 {
     return log_last_index(&r->log);

@@ -66,24 +66,6 @@ static void writes_base64(void **state)
     }
 }
 
-static void writes_the_shortest_float(void **state)
-{
-    (void)state;
-    const struct {
-        double v;
-        const char *text;
-    } rows[] = {
-        {0, "0"},       {1, "1"},         {-1.5, "-1.5"}, {0.1, "0.1"},   {100, "100"},
-        {1e21, "1e+21"}, {1e20, "100000000000000000000"}, {1e-6, "0.000001"}, {1e-7, "1e-7"},
-        {1.0 / 3, "0.3333333333333333"},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        AUTO(json) struct json j = JSON_INIT;
-        json_float(&j, NULL, rows[i].v);
-        assert_string_equal(buf_cstr(&j.text), rows[i].text);
-    }
-}
-
 static void draws_a_table(void **state)
 {
     (void)state;
@@ -106,7 +88,6 @@ int main(void)
         cmocka_unit_test(puts_commas_by_itself),
         cmocka_unit_test(escapes_as_go_does),
         cmocka_unit_test(writes_base64),
-        cmocka_unit_test(writes_the_shortest_float),
         cmocka_unit_test(draws_a_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,8 +46,6 @@ static void metadata(struct grpc_call *c, struct slice msg)
     buf_add_byte(&b, '/');
     buf_add_slice(&b, grpc_metadata(c, "hasleader"));
     assert_null(grpc_metadata(c, "absent").p);
-    char *name = arena_strdup(grpc_call_arena(c), "x-name");
-    grpc_add_header(c, slice_str(name), slice_str("x-value"));
     grpc_reply(c, buf_slice(&b));
 }
 
@@ -263,7 +261,6 @@ static void metadata_travels_both_ways(void **state)
     struct h2c_stream *s = call_raw(c, "/t.S/Metadata", "token", "secret", "\0\0\0\0", 5, true);
     rig_until_closed(&r, s);
     assert_true(buf_has(&s->body, "secret/"));
-    assert_true(buf_has(&s->headers, "x-name: x-value\n"));
     stop(&r);
 }
 
@@ -423,7 +420,6 @@ static void deadline_ends_the_call(void **state)
     struct h2c_stream *far = call_raw(c, "/t.S/Echo", "grpc-timeout", "1H", "\0\0\0\0", 5, true);
     struct h2c_stream *s = call_raw(c, "/t.S/Hold", "grpc-timeout", "20m", "\0\0\0\0", 5, true);
     rig_until(&r, holds, NULL);
-    assert_true(grpc_call_deadline(svc.held) < loop_now(r.loop) + 1000);
     rig_until_closed(&r, s);
     assert_true(buf_has(&s->headers, "grpc-status: 4\ngrpc-message: context deadline exceeded\n"));
     assert_int_equal(svc.code, GRPC_DEADLINE_EXCEEDED);

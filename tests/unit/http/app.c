@@ -100,7 +100,6 @@ static void on_request(struct http_stream *s, void *arg)
 {
     app.requests++;
     struct slice path = http_stream_path(s);
-    http_stream_set_conn_user(s, &app);
     if (slice_is(path, "/404")) {
         http_stream_respond_full(s, 404, NULL, 0, slice_str("no"));
     } else if (slice_is(path, "/hold")) {
@@ -125,16 +124,10 @@ static void on_request(struct http_stream *s, void *arg)
     }
 }
 
-static void on_conn_closed(void *user, void *arg)
-{
-    app.conns_closed++;
-}
-
 struct http_config app_config(void)
 {
     app = (struct app){0};
-    return (struct http_config){
-        .request = on_request, .conn_closed = on_conn_closed, .body_bytes_max = APP_BODY_MAX};
+    return (struct http_config){.request = on_request, .body_bytes_max = APP_BODY_MAX};
 }
 
 void app_start(struct rig *r)

@@ -15,7 +15,7 @@
 #define APP_BODY_MAX 100000
 
 struct app {
-    unsigned requests, closes, drains, conns_closed, messages;
+    unsigned requests, closes, drains, messages;
     enum http_close last_close;
     struct http_stream *held; /* of /hold, /stream, /slow-body and /ws-slow */
     size_t unconsumed, data_bytes;
