@@ -168,7 +168,8 @@ def ready_and_backup(box):
     box.run("systemctl start etcd-ready")
     for year in range(2010, 2020):
         box.run(f"install -D -o etcd /dev/null /var/lib/etcd-backup/etcd-{year}-01-01T000000Z.db")
-    box.run("install -o etcd /dev/null /var/lib/etcd-backup/etcd-2010-01-01T000000Z.db.new.part")  # it was killed
+    killed_run = "/var/lib/etcd-backup/etcd-2010-01-01T000000Z.db.new.part"
+    box.run(f"install -o etcd /dev/null {killed_run} && touch -d '2 hours ago' {killed_run}")
     box.write("/etc/etcd/backup.conf", "ETCD_BACKUP_KEEP=3\n")
     start = box.run("date +%s.%6N").strip()
     box.run("systemctl start etcd-backup")
