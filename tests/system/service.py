@@ -360,7 +360,7 @@ def remove_and_purge(box):
     has(box.run("apt-get purge -qy etcd-server etcd-client etcd"), "is left for you to remove")
     equal(box.run("find /var/lib/etcd"), "/var/lib/etcd\n/var/lib/etcd/disk\n", "what is left")
     equal(box.run("find /etc/systemd/system -type l -name '*etcd*'"), "", "what is enabled")
-    box.run("umount /var/lib/etcd/disk && rm -r /var/lib/etcd /etc/etcd/other.conf && rmdir /etc/etcd")
+    box.run("umount /var/lib/etcd/disk && rm -r /var/lib/etcd /etc/etcd/other.conf")
     box.run(f"test ! -e {CONF} && test ! -e /etc/etcd/etcdctl.conf && test ! -e /etc/default/etcd")
     box.run("test -d /var/lib/etcd-backup && getent passwd etcd")
 
