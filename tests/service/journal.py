@@ -8,6 +8,7 @@ import pty
 import re
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -189,6 +190,27 @@ def foreign_data_is_explained():
     journal.close()
 
 
+def damaged_data_is_explained():
+    need_namespaces()
+    manager, journal = Manager(), Journal()
+    service = Logging(manager, journal)
+    earlier = harness.Server(data_dir=service.data_dir).start()
+    earlier.close()
+    with sqlite3.connect(os.path.join(service.data_dir, "member/log.db")) as log:
+        log.execute("UPDATE entry SET data = x'00' WHERE idx = (SELECT max(idx) FROM entry)")
+    log.close()
+    service.spawn()
+    harness.equal(service.wait_end(), 65, "the exit status")
+    record = journal.wait("MSG_DATA_DAMAGED")
+    expect(record, PRIORITY="2")
+    for word in ("/member/log.db' is damaged", "checksum", "(index ", "etcdctl member remove"):
+        if word not in record["MESSAGE"]:
+            raise AssertionError(record)
+    service.close()
+    manager.close()
+    journal.close()
+
+
 def a_read_only_directory_names_the_drop_in():
     need_namespaces()
     manager, journal = Manager(), Journal()
@@ -306,7 +328,8 @@ def a_terminal_gets_text():
 def main():
     suite = harness.Suite(LIMIT_S)
     for test in (records_have_sentences_and_fields, a_mistake_in_the_configuration_is_found_there,
-                 foreign_data_is_explained, a_read_only_directory_names_the_drop_in,
+                 foreign_data_is_explained, damaged_data_is_explained,
+                 a_read_only_directory_names_the_drop_in,
                  stderr_that_is_no_journal_gets_json, the_journal_can_be_asked_for,
                  a_journal_that_goes_away_loses_nothing, a_slow_request_is_told, a_flood_is_held_back,
                  a_terminal_gets_text):
