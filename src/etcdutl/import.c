@@ -70,7 +70,7 @@ static enum err check_version(struct import *im)
     if (storage[0] != '\0' && version_cmp(storage, ETCD_CLUSTER_VERSION) > 0)
         return why_set(im->why, ERR_NEWER_SCHEMA,
                        "'%s' was written by etcd %s, and this program reads up to %s; downgrade "
-                       "the cluster first (etcdctl downgrade), or restore a snapshot",
+                       "the cluster first (etcdctl downgrade)",
                        im->o->from, storage, ETCD_CLUSTER_VERSION);
     return ERR_OK;
 }

@@ -1,5 +1,7 @@
 /* server/boot.c -- from files to a running state: a new member, or one that was here before.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
 /* The plain SHA-1 functions: the EVP ones set up a provider and read its configuration, which costs
  * two megabytes for one digest at bootstrap. */
 #define OPENSSL_API_COMPAT 0x10100000L
@@ -42,6 +44,24 @@ static bool meta_number(struct kv_writer *w, const char *name, size_t size, uint
         return false;
     *ret = be64_get(v.p);
     return true;
+}
+
+/* A snapshot that was restored has no version of a cluster any more, but it has that of its data. */
+static enum err check_storage_version(struct server *s, struct why *why)
+{
+    struct slice v;
+    char text[CLUSTER_VERSION_MAX] = "";
+    struct kv_writer *w = kvdb_writer(s->kvdb);
+    kvdb_begin(s->kvdb);
+    if (w->ops->bucket_get(w, BUCKET_META, slice_str("storageVersion"), &v) && v.n < sizeof text)
+        memcpy(text, v.p, v.n);
+    kvdb_rollback(s->kvdb);
+    if (strverscmp(text, ETCD_CLUSTER_VERSION) <= 0)
+        return ERR_OK;
+    return why_set(why, ERR_NEWER_SCHEMA,
+                   "the keys in '%s' were written by etcd %s, and this program reads up to %s; "
+                   "install that version",
+                   s->cfg->data_dir, text, ETCD_CLUSTER_VERSION);
 }
 
 /* True if users and roles are to be enforced. */
@@ -249,6 +269,8 @@ static enum err load_files(struct server *s, struct logdb_start *start, struct w
 {
     struct state st;
     enum err e = open_files(s, why);
+    if (e == ERR_OK)
+        e = check_storage_version(s, why);
     if (e == ERR_OK)
         e = state_load(s, &st, why);
     if (e != ERR_OK)

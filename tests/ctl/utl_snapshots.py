@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """etcdutl: snapshots, and what status and hashkv tell of them."""
+import hashlib
 import json
 import pathlib
 import random
@@ -108,6 +109,30 @@ def restore_raises_the_revision():
                 key=b"key-1", revision=revision))
             equal((code, "compacted" in details), ("OUT_OF_RANGE", True), "an old revision")
             equal(target.client.put(b"a", b"b").header.revision, revision + 1001, "the next one")
+
+
+def a_newer_snapshot_is_restored_and_not_served():
+    """As upstream's: etcdutl takes it and tells its version, and it is etcd that does not go on."""
+    with Place() as place, lone(SERVER) as member:
+        load(member, 20)
+        data = pathlib.Path(snapshot_of(member, place / "snap")).read_bytes()[:-32]
+        equal(data.count(b"storageVersion3.7.0"), 1, "the version")
+        for version in ("3.8.0", "4.0.0"):
+            newer, target = place / version, lone(SERVER)
+            body = data.replace(b"storageVersion3.7.0", b"storageVersion" + version.encode())
+            newer.write_bytes(body + hashlib.sha256(body).digest())
+            equal(json.loads(run("snapshot", "status", newer, "-w", "json")[0])["version"], version,
+                  "the status")
+            run("snapshot", "restore", newer, *restore_flags(target))
+            try:
+                target.spawn()
+                equal(target.wait_exit(), 65, "etcd's status")
+                equal(f"were written by etcd {version}" in target.tail(40), True, target.tail(40))
+                run("migrate", "--data-dir", target.data_dir, "--target-version", "3.7", "--force")
+                target.start()
+                equal(target.client.get(b"\0", range_end=b"\0").count > 0, True, "the keys")
+            finally:
+                target.close()
 
 
 def restore_refuses():
@@ -219,7 +244,8 @@ def small_commands():
 TESTS = [
     small_commands, status_is_upstreams, hashkv_is_the_servers,
     restore_theirs_into_ours, restore_ours_into_ours, restore_ours_into_theirs,
-    restore_ids_are_upstreams, restore_three_members, restore_raises_the_revision, restore_refuses,
+    restore_ids_are_upstreams, restore_three_members, restore_raises_the_revision,
+    a_newer_snapshot_is_restored_and_not_served, restore_refuses,
     damaged_snapshots_are_refused, full_disk_leaves_nothing,
 ]
 
