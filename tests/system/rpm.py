@@ -90,11 +90,11 @@ def downgrade(packages):
     if why:
         raise harness.Skip(why)
     user = "printf '#!/bin/sh\\n' >/run/bin/getent && chmod +x /run/bin/getent"
-    for schema, argument, status in (("001", "2", 0), ("002", "2", 1), ("002", "1", 0)):
+    for schema, argument, status in (("001", "2", 0), ("143", "2", 1), ("143", "1", 0)):  # octal: 143 is 99
         text, got = run_scriptlet(packages, "PREIN", argument, user + " && mkdir -p /var/lib/etcd/a/member && "
                                   "{ head -c 63 /dev/zero; printf '\\" + schema + "'; } >/var/lib/etcd/a/member/kv.db")
         assert got == status, (schema, argument, got, text)
-        assert ("it has schema 2" in text) == (status == 1), text
+        assert ("it has schema 99" in text) == (status == 1), text
 
 
 def members_of_templates(packages):
