@@ -361,6 +361,8 @@ enum err logdb_reset(struct logdb *db, const struct raft_hard_state *hard_state,
 {
     invariant(index != 0 && term != 0);
     db->state.hard_state = *hard_state;
+    if (hard_state->commit > index)
+        db->state.hard_state.commit = index;
     db->state.trimmed_index = index;
     db->state.trimmed_term = term;
     logdb_run(db, S_BEGIN);

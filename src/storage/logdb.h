@@ -84,7 +84,8 @@ MUST_USE enum err logdb_append(struct logdb *db, const struct raft_hard_state *h
 void logdb_trim(struct logdb *db, raft_index index);
 
 /* Forget all entries and begin anew behind (index, term), which a snapshot stands for, with this
- * hard state. One transaction, one sync. */
+ * hard state; a commit index above it belongs to entries that are still to be appended, and is
+ * left to them. One transaction, one sync. */
 MUST_USE enum err logdb_reset(struct logdb *db, const struct raft_hard_state *hard_state,
                               raft_index index, raft_term term, struct why *why);
 

@@ -173,6 +173,22 @@ static void a_reset_begins_behind_a_snapshot(void **state)
     logdb_close(db);
 }
 
+/* What came behind the snapshot in the meantime is committed, and not stored yet: a crash. */
+static void a_reset_promises_nothing_behind_its_snapshot(void **state)
+{
+    (void)state;
+    struct logdb *db = open_log();
+    append(db, 1, 30, 1);
+    struct raft_hard_state hs = {.term = 5, .vote = 2, .commit = 67};
+    OK(logdb_reset(db, &hs, 62, 4, &scratch_why));
+    struct loaded l = reload(&db);
+    assert_int_equal(l.start.last_index, 62);
+    assert_int_equal(l.start.hard_state.term, 5);
+    assert_int_equal(l.start.hard_state.vote, 2);
+    assert_int_equal(l.start.hard_state.commit, 62);
+    logdb_close(db);
+}
+
 static void the_journal_stays_small(void **state)
 {
     (void)state;
@@ -427,6 +443,7 @@ int main(void)
         TEST(trimming_is_done_by_appends),
         TEST(a_commit_behind_the_trimmed_index_is_raised),
         TEST(a_reset_begins_behind_a_snapshot),
+        TEST(a_reset_promises_nothing_behind_its_snapshot),
         TEST(the_journal_stays_small),
         TEST(damaged_logs_are_refused),
         TEST(a_damaged_state_is_refused),
