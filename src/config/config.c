@@ -82,6 +82,14 @@ static enum err sources_read(struct loader *l)
     return *l->config_file ? yaml_read(l, l->config_file) : ERR_OK;
 }
 
+static void note_idle_gates(struct loader *l)
+{
+    const char *name;
+    for (size_t it = 0; (name = gates_next_idle(&l->cfg->gates, &it)) != NULL;)
+        note_say(l, LOG_WARN_, MSG_SETTING_WITHOUT_EFFECT,
+                 "feature gate %s is accepted, but has no effect here", name);
+}
+
 static enum err values_check(struct loader *l)
 {
     struct config *c = l->cfg;
@@ -89,6 +97,7 @@ static enum err values_check(struct loader *l)
     free(c->env_file);
     c->env_file = xstrdup(l->env_file);
     enum err e = gates_parse(c->feature_gates, &c->gates, &l->why);
+    note_idle_gates(l);
     if (e == ERR_OK)
         e = config_validate(l);
     if (e == ERR_OK)

@@ -9,8 +9,10 @@ static const struct gate {
     const char *name;
     size_t offset;
     const char *initial;
+    bool works;
 } gates[] = {
-#define X(name, field, def, stage) {name, offsetof(struct config_feature_gates, field), def},
+#define X(name, field, def, stage, works)                                                          \
+    {name, offsetof(struct config_feature_gates, field), def, works},
     GATES_TABLE(X)
 #undef X
 };
@@ -24,6 +26,19 @@ void gates_init(struct config_feature_gates *g)
 {
     for (size_t i = 0; i < ARRAY_LEN(gates); i++)
         *gate_field(&gates[i], g) = strcmp(gates[i].initial, "true") == 0;
+}
+
+const char *gates_next_idle(const struct config_feature_gates *g, size_t *it)
+{
+    struct config_feature_gates initial = *g;
+    gates_init(&initial);
+    while (*it < ARRAY_LEN(gates)) {
+        const struct gate *gate = &gates[(*it)++];
+        const bool *set = (const bool *)((const char *)g + gate->offset);
+        if (!gate->works && *set != *gate_field(gate, &initial))
+            return gate->name;
+    }
+    return NULL;
 }
 
 static const struct gate *gate_find(struct slice name)

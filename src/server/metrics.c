@@ -319,7 +319,8 @@ static void collect(void *arg)
 
 static void features_init(const struct config_feature_gates *g)
 {
-#define X(name, field, initial, stage) series_set(metric_labels(&features, name, stage), g->field);
+#define X(name, field, initial, stage, works)                                                       \
+    series_set(metric_labels(&features, name, stage), g->field);
     GATES_TABLE(X)
 #undef X
 }

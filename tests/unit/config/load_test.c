@@ -612,6 +612,10 @@ static void lists_and_words(void **state)
     assert_false(l.cfg->log_json);
     assert_true(l.cfg->gates.initial_corrupt_check && l.cfg->gates.lease_checkpoint_persist);
     assert_false(l.cfg->gates.fast_lease_keep_alive);
+    assert_true(has_note(&l, LOG_WARN_,
+                         "feature gate FastLeaseKeepAlive is accepted, but has no effect here"));
+    assert_false(has_note(&l, LOG_WARN_,
+                          "feature gate LeaseCheckpoint is accepted, but has no effect here"));
     loaded_fini(&l);
 }
 
