@@ -102,7 +102,9 @@ void keepalive_half_close(struct call *c)
 {
     struct keepalive *k = c->user;
     k->half_closed = true;
+    call_hold(c); /* it may end here */
     keepalive_flush(c);
+    call_release(c);
 }
 
 void keepalive_drain(struct call *c)
