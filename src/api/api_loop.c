@@ -1,7 +1,8 @@
 /* api/api_loop.c -- making, running and ending one client thread.
  *
- * The end: api_loop_drain() ends what only waits and lets the rest be answered; api_loop_stop() closes the connections, which ends their calls; the server answers what it
- * was asked; the last user that goes stops the loop.
+ * The end: api_loop_drain() ends what only waits and lets the rest be answered; api_loop_stop() closes
+ * the connections, which ends their calls; the server answers what it was asked; the last user that
+ * goes stops the loop.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "api/api_loop.h"
 

@@ -71,7 +71,7 @@ static bool is_protected(struct kv_writer *w)
     return w->ops->bucket_get(w, BUCKET_AUTH, slice_str("authEnabled"), &v) && v.n == 1 && v.p[0] == 1;
 }
 
-/* Inside a transaction that is rolled back: the writer reads only in one. */
+/* Inside a transaction: the writer reads only in one. */
 static enum err load_buckets(struct server *s, struct state *st, revision *ret_scheduled,
                              revision *ret_finished, struct why *why)
 {
@@ -108,16 +108,31 @@ void state_fini(struct state *st)
     *st = (struct state){0};
 }
 
+void state_init(struct server *s, struct state *st)
+{
+    *st = (struct state){.kv = mvcc_store_new(),
+                         .lessor = lessor_new(min_lease_ttl(s->cfg)),
+                         .cluster = cluster_new(s->cluster_id)};
+    struct applier_stores stores = {st->kv, st->lessor, st->cluster, kvdb_writer(s->kvdb)};
+    st->applier = applier_new(&stores);
+    applier_persist_checkpoints(st->applier, s->cfg->gates.lease_checkpoint_persist);
+    cluster_set_learners_max(st->cluster, s->cfg->max_learners);
+}
+
+enum err state_load_buckets(struct server *s, struct state *st, struct why *why)
+{
+    revision scheduled = 0, finished = 0;
+    enum err e = load_buckets(s, st, &scheduled, &finished, why);
+    if (e == ERR_OK)
+        mvcc_store_loaded(st->kv, scheduled, finished);
+    return e;
+}
+
 enum err state_load(struct server *s, struct state *ret, struct why *why)
 {
-    struct state st = {.kv = mvcc_store_new(),
-                       .lessor = lessor_new(min_lease_ttl(s->cfg)),
-                       .cluster = cluster_new(s->cluster_id)};
-    struct applier_stores stores = {st.kv, st.lessor, st.cluster, kvdb_writer(s->kvdb)};
+    struct state st;
     revision scheduled = 0, finished = 0;
-    st.applier = applier_new(&stores);
-    applier_persist_checkpoints(st.applier, s->cfg->gates.lease_checkpoint_persist);
-    cluster_set_learners_max(st.cluster, s->cfg->max_learners);
+    state_init(s, &st);
     kvdb_begin(s->kvdb);
     enum err e = load_buckets(s, &st, &scheduled, &finished, why);
     kvdb_rollback(s->kvdb);

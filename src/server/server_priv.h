@@ -231,6 +231,10 @@ enum err server_boot(struct server *s, struct why *why);
 void server_unboot(struct server *s);
 /* Fill `ret`, owned, from the key database. The writer is not in a transaction, and is the caller's. */
 enum err state_load(struct server *s, struct state *ret, struct why *why);
+/* The same in steps: the stores, with nothing in them; the rows, which the caller shows to `kv`; then,
+ * in a transaction of the writer, the rest. Keys are not attached to their leases by this. */
+void state_init(struct server *s, struct state *st);
+enum err state_load_buckets(struct server *s, struct state *st, struct why *why);
 void state_fini(struct state *st);
 /* Show what was loaded to the other threads; takes the state. Under index_lock, or at start. */
 void state_publish(struct server *s, const struct state *st);

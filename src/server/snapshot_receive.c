@@ -1,9 +1,9 @@
 /* server/snapshot_receive.c -- a snapshot of the leader replaces all that we have.
  *
  * The file came whole. Raft takes the message (or finds that it is old news); then the keeper loads
- * the file into the key database in one transaction, and from there makes the state anew; then the
- * log begins anew behind the snapshot; then raft hears that it is durable. Between the last two
- * steps on disk, a mark in the key database (bucket "local") says what the log still lacks: a crash
+ * the file into the key database in one transaction, while another thread makes the key index anew
+ * from the same file; then the log begins anew behind the snapshot; then raft hears that it is
+ * durable. Between the last two steps on disk, a mark in the key database (bucket "local") says what the log still lacks: a crash
  * there is mended at the next start.
  *
  * While it is loaded nothing is applied, and nothing is written to the log. Readers go on with the
@@ -30,7 +30,12 @@ struct restore {
     struct blob *data; /* the cluster, as upstream's v2 tree */
     bool locked;       /* the keeper holds the index lock to write */
     struct server *server;
-    struct state next, before;
+    struct snapshot_reader *reader;
+    struct state next, before; /* next.kv is the indexing thread's while there is one */
+    pthread_t indexer;
+    bool has_indexer;
+    enum err index_err;
+    struct why index_why;
     msec started;
     enum err err;
     struct why why;
@@ -121,8 +126,65 @@ static enum err write_cluster(const struct restore *r, struct kv_writer *w, stru
     return e;
 }
 
-/* Last in the transaction. From here on nobody may read: what is committed and what the index says
- * are not the same until the index is made anew. */
+/* ---- the index, made beside the transaction ---- */
+
+static bool goes_on(void *arg)
+{
+    const struct restore *r = arg;
+    return !atomic_load_explicit(&r->server->stopping, memory_order_relaxed);
+}
+
+static bool index_row(void *arg, const struct kv_row *row)
+{
+    struct restore *r = arg;
+    mvcc_store_load(r->next.kv, row);
+    return goes_on(r);
+}
+
+static void *index_main(void *arg)
+{
+    struct restore *r = arg;
+    r->index_err = snapshot_reader_rows(r->reader, index_row, r, &r->index_why);
+    return NULL;
+}
+
+static void index_begin(struct restore *r)
+{
+    state_init(r->server, &r->next);
+    r->has_indexer = true;
+    invariant(pthread_create(&r->indexer, NULL, index_main, r) == 0);
+}
+
+static enum err index_end(struct restore *r, struct why *why)
+{
+    if (r->has_indexer)
+        pthread_join(r->indexer, NULL);
+    r->has_indexer = false;
+    return r->index_err == ERR_OK ? ERR_OK : why_set(why, r->index_err, "%s", r->index_why.text);
+}
+
+static bool attach_row(void *arg, const struct kv_row *row)
+{
+    struct restore *r = arg;
+    applier_load_row(r->next.applier, row);
+    return goes_on(r);
+}
+
+/* All that is to be known is in the transaction. */
+static enum err complete_state(struct restore *r, struct why *why)
+{
+    enum err e = index_end(r, why);
+    if (e == ERR_OK)
+        e = state_load_buckets(r->server, &r->next, why);
+    if (e == ERR_OK && lessor_count(r->next.lessor) != 0)
+        e = snapshot_reader_rows(r->reader, attach_row, r, why);
+    return e == ERR_OK && !goes_on(r) ? ERR_CLOSED : e;
+}
+
+/* ---- the transaction ---- */
+
+/* Last in it. From here on nobody may read: what is committed and what the index says are not the
+ * same until the new index is in its place. */
 static enum err write_local(void *arg, struct kv_writer *w, struct why *why)
 {
     struct restore *r = arg;
@@ -132,6 +194,8 @@ static enum err write_local(void *arg, struct kv_writer *w, struct why *why)
     w->ops->bucket_put(w, BUCKET_LOCAL, slice_str(RESTORED_KEY), slice_make(mark, sizeof mark));
     store_applied(w, r->index, r->term);
     enum err e = write_cluster(r, w, why);
+    if (e == ERR_OK)
+        e = complete_state(r, why);
     if (e != ERR_OK)
         return e;
     pthread_rwlock_wrlock(&r->server->index_lock);
@@ -139,23 +203,30 @@ static enum err write_local(void *arg, struct kv_writer *w, struct why *why)
     return ERR_OK;
 }
 
-static bool goes_on(void *arg)
+static enum err load_file(struct server *s, struct restore *r)
 {
-    const struct restore *r = arg;
-    return !atomic_load_explicit(&r->server->stopping, memory_order_relaxed);
+    struct snapshot_restore how = {.local = write_local, .go_on = goes_on, .arg = r};
+    index_begin(r);
+    enum err e = snapshot_restore(r->reader, s->kvdb, &how, &r->why);
+    if (r->has_indexer) {
+        struct why why = {""};
+        enum err index = index_end(r, &why); /* there is a failure already, which counts */
+        (void)index;
+    }
+    return e;
 }
 
 static enum err load(struct server *s, struct restore *r)
 {
-    AUTO(snapshot_reader) struct snapshot_reader *reader = NULL;
-    struct snapshot_restore how = {.local = write_local, .go_on = goes_on, .arg = r};
-    enum err e = snapshot_reader_open(r->fd, r->size, &reader, &r->why);
+    enum err e = snapshot_reader_open(r->fd, r->size, &r->reader, &r->why);
     if (e == ERR_OK)
-        e = snapshot_restore(reader, s->kvdb, &how, &r->why);
-    if (e == ERR_OK)
-        e = state_load(s, &r->next, &r->why);
-    if (e != ERR_OK)
+        e = load_file(s, r);
+    snapshot_reader_close(r->reader);
+    r->reader = NULL;
+    if (e != ERR_OK) {
+        state_fini(&r->next);
         return e;
+    }
     r->before.kv = s->kv;
     s->kv = r->next.kv;
     atomic_fetch_add(&s->generation, 1);

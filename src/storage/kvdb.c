@@ -16,6 +16,8 @@ enum {
     WRITER_CACHE_SIZE = 4 * 1024 * 1024,
     READER_CACHE_SIZE = 2 * 1024 * 1024,
     WRITE_BACK_PAGES = 1024 * 1024 / PAGE_SIZE,
+    ROW_COLUMNS = 8,
+    PUT_ROWS = 16,                    /* by one statement */
     WAL_KEEP_SIZE = 64 * 1024 * 1024, /* a WAL file larger than this is cut when it starts anew */
 };
 
@@ -35,6 +37,7 @@ enum statement {
     S_COMMIT,
     S_ROLLBACK,
     S_PUT,
+    S_PUT_ROWS,
     S_REMOVE,
     S_GET,
     S_BUCKET_PUT,
@@ -46,12 +49,22 @@ enum statement {
     S_COUNT_,
 };
 
+#define INSERT_COLUMNS                                                                             \
+    "INTO revision(pos, main, sub, create_revision, version, lease, key, value) VALUES"
+#define ROW "(?,?,?,?,?,?,?,?)"
+#define FOUR_ROWS ROW "," ROW "," ROW "," ROW
+
+/* PUT_ROWS of them. OR FAIL, so that SQLite does not keep what it would need to take the statement
+ * back: who fails here rolls back all. */
+static const char put_rows_sql[] = "INSERT OR FAIL " INSERT_COLUMNS FOUR_ROWS "," FOUR_ROWS
+                                   "," FOUR_ROWS "," FOUR_ROWS;
+
 static const char *const statement_sql[S_COUNT_] = {
     [S_BEGIN] = "BEGIN IMMEDIATE",
     [S_COMMIT] = "COMMIT",
     [S_ROLLBACK] = "ROLLBACK",
-    [S_PUT] = "INSERT INTO revision(pos, main, sub, create_revision, version, lease, key, value)"
-              " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [S_PUT] = "INSERT " INSERT_COLUMNS ROW,
+    [S_PUT_ROWS] = put_rows_sql,
     [S_REMOVE] = "DELETE FROM revision WHERE pos = ?1",
     [S_GET] = KVDB_SELECT_ROW "WHERE pos = ?1",
     [S_BUCKET_PUT] = "INSERT OR REPLACE INTO bucket(bucket, key, value) VALUES(?1, ?2, ?3)",
@@ -128,20 +141,26 @@ static struct kvdb *writer_db(struct kv_writer *w)
 
 /* ---- the interface of kv_writer ------------------------------------------------------------- */
 
+/* To the parameters from `i` on. */
+static void bind_row(sqlite3_stmt *s, int i, const struct kv_row *row)
+{
+    sqlite3_bind_int64(s, i, row->pos);
+    sqlite3_bind_int64(s, i + 1, row->main);
+    sqlite3_bind_int64(s, i + 2, row->sub);
+    sqlite3_bind_int64(s, i + 3, row->create);
+    sqlite3_bind_int64(s, i + 4, row->version);
+    sqlite3_bind_int64(s, i + 5, row->lease);
+    sql_bind_slice(s, i + 6, row->key);
+    sql_bind_slice(s, i + 7, row->value);
+}
+
 static void writer_put(struct kv_writer *w, const struct kv_row *row)
 {
     struct kvdb *db = writer_db(w);
     sqlite3_stmt *s = writer_use(db, S_PUT);
     if (s == NULL)
         return;
-    sqlite3_bind_int64(s, 1, row->pos);
-    sqlite3_bind_int64(s, 2, row->main);
-    sqlite3_bind_int64(s, 3, row->sub);
-    sqlite3_bind_int64(s, 4, row->create);
-    sqlite3_bind_int64(s, 5, row->version);
-    sqlite3_bind_int64(s, 6, row->lease);
-    sql_bind_slice(s, 7, row->key);
-    sql_bind_slice(s, 8, row->value);
+    bind_row(s, 1, row);
     writer_run(db, S_PUT);
 }
 
@@ -241,6 +260,20 @@ static const struct kv_writer_ops writer_ops = {
 struct kv_writer *kvdb_writer(struct kvdb *db)
 {
     return &db->writer;
+}
+
+void kvdb_put_rows(struct kvdb *db, const struct kv_row *rows, size_t n)
+{
+    for (; n >= PUT_ROWS; rows += PUT_ROWS, n -= PUT_ROWS) {
+        sqlite3_stmt *s = writer_use(db, S_PUT_ROWS);
+        if (s == NULL)
+            return;
+        for (int i = 0; i < PUT_ROWS; i++)
+            bind_row(s, 1 + i * ROW_COLUMNS, &rows[i]);
+        writer_run(db, S_PUT_ROWS);
+    }
+    for (size_t i = 0; i < n; i++)
+        writer_put(&db->writer, &rows[i]);
 }
 
 /* ---- transactions --------------------------------------------------------------------------- */

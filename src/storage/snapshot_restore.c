@@ -5,6 +5,7 @@
 #include "storage/snapshot_reader.h"
 
 enum {
+    ROWS_AT_ONCE = 64,                /* are put by one call */
     ROWS_A_QUESTION = 1024,           /* between two questions whether to go on */
     BYTES_A_STEP = 1024 * 1024,       /* between two times that they are written back */
     ROW_OVERHEAD = 64,                /* bytes, about */
@@ -18,6 +19,8 @@ struct restore {
     const char *bucket; /* being copied */
     uint64_t n;
     size_t bytes; /* since they were written back */
+    struct kv_row rows[ROWS_AT_ONCE]; /* lent by the reader for as long as it lives */
+    size_t n_rows;
     enum err error;
 };
 
@@ -36,12 +39,20 @@ static bool goes_on(struct restore *r, struct slice key, struct slice value)
     return r->error == ERR_OK;
 }
 
+static void put_rows(struct restore *r)
+{
+    kvdb_put_rows(r->db, r->rows, r->n_rows);
+    r->n_rows = 0;
+}
+
 static bool copy_row(void *arg, const struct kv_row *row)
 {
     struct restore *r = arg;
     if (!goes_on(r, row->key, row->value))
         return false;
-    r->w->ops->put(r->w, row);
+    if (r->n_rows == ROWS_AT_ONCE)
+        put_rows(r);
+    r->rows[r->n_rows++] = *row;
     if (r->how->row != NULL)
         r->how->row(r->how->arg, row);
     return true;
@@ -63,6 +74,7 @@ static enum err copy_all(const struct snapshot_reader *s, struct restore *r, str
         BUCKET_LEASE, BUCKET_MEMBERS, BUCKET_MEMBERS_REMOVED, BUCKET_META,
     };
     enum err e = snapshot_reader_rows(s, copy_row, r, why);
+    put_rows(r);
     kvdb_clear_buckets(r->db);
     for (size_t i = 0; i < ARRAY_LEN(buckets) && e == ERR_OK && r->error == ERR_OK; i++) {
         r->bucket = buckets[i];
