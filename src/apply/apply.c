@@ -371,6 +371,12 @@ static bool is_key_op(const Etcdserverpb__InternalRaftRequest *req)
     return req->put != NULL || req->delete_range != NULL || req->txn != NULL || req->range != NULL;
 }
 
+/* As dispatch() chooses, should an entry hold several operations: no member makes such a one. */
+static bool is_revocation(const Etcdserverpb__InternalRaftRequest *req)
+{
+    return req->lease_revoke != NULL && req->compaction == NULL && req->lease_grant == NULL;
+}
+
 /* What the raised alarms forbid. */
 static enum err alarm_check(const struct applier *a, const Etcdserverpb__InternalRaftRequest *req)
 {
@@ -421,7 +427,7 @@ void applier_apply(struct applier *a, const Etcdserverpb__InternalRaftRequest *r
         return;
     }
     a->counts = (struct apply_counts){0};
-    if (is_key_op(req) || req->lease_revoke != NULL) {
+    if (is_key_op(req) || is_revocation(req)) {
         mvcc_txn_begin(a->st.kv, a->st.writer);
         dispatch(a, req, now, arena, ret);
         ret->rev = mvcc_txn_end(a->st.kv, &ret->changes, &ret->n_changes);

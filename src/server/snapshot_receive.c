@@ -3,8 +3,8 @@
  * The file came whole. Raft takes the message (or finds that it is old news); then the keeper loads
  * the file into the key database in one transaction, while another thread makes the key index anew
  * from the same file; then the log begins anew behind the snapshot; then raft hears that it is
- * durable. Between the last two steps on disk, a mark in the key database (bucket "local") says what the log still lacks: a crash
- * there is mended at the next start.
+ * durable. Between the last two steps on disk, a mark in the key database (bucket "local") says what
+ * the log still lacks: a crash there is mended at the next start.
  *
  * While it is loaded nothing is applied, and nothing is written to the log. Readers go on with the
  * old state; for the commit and the change to the new state the keeper holds the index lock.

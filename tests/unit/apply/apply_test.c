@@ -324,6 +324,24 @@ static void empty_keys_are_not_put(void **state)
     assert_int_equal(g->r.rev, 1);
 }
 
+/* Nor could a client ask for two things in one. */
+static void of_several_operations_one_is_done(void **state)
+{
+    struct rig *g = *state;
+    assert_int_equal(do_put(g, "a", "1"), ERR_OK);
+    assert_int_equal(do_grant(g, 7, 60), ERR_OK);
+    Etcdserverpb__CompactionRequest compaction = ETCDSERVERPB__COMPACTION_REQUEST__INIT;
+    Etcdserverpb__LeaseRevokeRequest revoke = ETCDSERVERPB__LEASE_REVOKE_REQUEST__INIT;
+    Etcdserverpb__InternalRaftRequest req = ETCDSERVERPB__INTERNAL_RAFT_REQUEST__INIT;
+    compaction.revision = 2;
+    revoke.id = 7;
+    req.compaction = &compaction;
+    req.lease_revoke = &revoke;
+    assert_int_equal(rig_apply(g, &req), ERR_OK);
+    assert_int_equal(g->r.what, APPLIED_COMPACTION);
+    assert_true(lessor_has(g->lessor, 7));
+}
+
 static void unknown_requests_have_no_effect(void **state)
 {
     struct rig *g = *state;
@@ -457,6 +475,7 @@ int main(void)
         TEST(unknown_alarms_are_refused),
         TEST(compaction_is_checked),
         TEST(empty_keys_are_not_put),
+        TEST(of_several_operations_one_is_done),
         TEST(unknown_requests_have_no_effect),
         TEST(version_is_set),
         TEST(downgrade_begins_and_ends),
