@@ -5,7 +5,8 @@
 #include "storage/snapshot_reader.h"
 
 enum {
-    ROWS_AT_ONCE = 64,                /* are put by one call */
+    ROWS_AT_ONCE = 64,                /* are put by one call, */
+    BYTES_AT_ONCE = 64 * 1024,        /* or fewer, of so much: the file's pages are in memory for them */
     ROWS_A_QUESTION = 1024,           /* between two questions whether to go on */
     BYTES_A_STEP = 1024 * 1024,       /* between two times that they are written back */
     ROW_OVERHEAD = 64,                /* bytes, about */
@@ -20,7 +21,7 @@ struct restore {
     uint64_t n;
     size_t bytes; /* since they were written back */
     struct kv_row rows[ROWS_AT_ONCE]; /* lent by the reader for as long as it lives */
-    size_t n_rows;
+    size_t n_rows, rows_bytes;
     enum err error;
 };
 
@@ -42,7 +43,7 @@ static bool goes_on(struct restore *r, struct slice key, struct slice value)
 static void put_rows(struct restore *r)
 {
     kvdb_put_rows(r->db, r->rows, r->n_rows);
-    r->n_rows = 0;
+    r->n_rows = r->rows_bytes = 0;
 }
 
 static bool copy_row(void *arg, const struct kv_row *row)
@@ -50,9 +51,10 @@ static bool copy_row(void *arg, const struct kv_row *row)
     struct restore *r = arg;
     if (!goes_on(r, row->key, row->value))
         return false;
-    if (r->n_rows == ROWS_AT_ONCE)
-        put_rows(r);
     r->rows[r->n_rows++] = *row;
+    r->rows_bytes += row->key.n + row->value.n;
+    if (r->n_rows == ROWS_AT_ONCE || r->rows_bytes >= BYTES_AT_ONCE)
+        put_rows(r);
     if (r->how->row != NULL)
         r->how->row(r->how->arg, row);
     return true;
