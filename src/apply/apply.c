@@ -256,17 +256,18 @@ static void lease_delete_key(void *arg, struct slice key)
     a->counts.deletes++;
 }
 
-static void lease_revoke(struct applier *a, const Etcdserverpb__LeaseRevokeRequest *req,
+static void lease_revoke(struct applier *a, const Etcdserverpb__InternalRaftRequest *req,
                          struct arena *arena, struct apply_result *ret)
 {
-    if (!lessor_has(a->st.lessor, req->id)) {
+    lease_id id = req->lease_revoke->id;
+    if (!lessor_has(a->st.lessor, id)) {
         ret->err = ERR_LEASE_NOT_FOUND;
         return;
     }
-    lessor_each_key(a->st.lessor, req->id, lease_delete_key, a);
-    invariant(lessor_revoke(a->st.lessor, req->id) == ERR_OK);
+    lessor_each_key(a->st.lessor, id, lease_delete_key, a);
+    invariant(lessor_revoke(a->st.lessor, id) == ERR_OK);
     uint8_t key[8];
-    be64_put(key, (uint64_t)req->id);
+    be64_put(key, (uint64_t)id);
     a->st.writer->ops->bucket_remove(a->st.writer, BUCKET_LEASE, slice_make(key, 8));
     ret->response =
         &PB_NEW(arena, Etcdserverpb__LeaseRevokeResponse, etcdserverpb__lease_revoke_response)
@@ -366,15 +367,22 @@ static void follow_leases(struct applier *a, const struct apply_result *r)
         applier_load_row(a, &r->changes[i].row);
 }
 
+/* What changes keys does so in one transaction. */
+static void in_txn(struct applier *a, const Etcdserverpb__InternalRaftRequest *req,
+                   struct arena *arena, struct apply_result *ret,
+                   void (*run)(struct applier *a, const Etcdserverpb__InternalRaftRequest *req,
+                               struct arena *arena, struct apply_result *ret))
+{
+    mvcc_txn_begin(a->st.kv, a->st.writer);
+    run(a, req, arena, ret);
+    (void)mvcc_txn_end(a->st.kv, &ret->changes, &ret->n_changes);
+    invariant(ret->err == ERR_OK || ret->n_changes == 0);
+    follow_leases(a, ret);
+}
+
 static bool is_key_op(const Etcdserverpb__InternalRaftRequest *req)
 {
     return req->put != NULL || req->delete_range != NULL || req->txn != NULL || req->range != NULL;
-}
-
-/* As dispatch() chooses, should an entry hold several operations: no member makes such a one. */
-static bool is_revocation(const Etcdserverpb__InternalRaftRequest *req)
-{
-    return req->lease_revoke != NULL && req->compaction == NULL && req->lease_grant == NULL;
 }
 
 /* What the raised alarms forbid. */
@@ -393,17 +401,18 @@ static enum err alarm_check(const struct applier *a, const Etcdserverpb__Interna
     return ERR_OK;
 }
 
+/* An entry has one operation; of several, which no member makes, this does the first. */
 static void dispatch(struct applier *a, const Etcdserverpb__InternalRaftRequest *req, msec now,
                      struct arena *arena, struct apply_result *ret)
 {
     if (is_key_op(req))
-        key_op(a, req, arena, ret);
+        in_txn(a, req, arena, ret, key_op);
     else if (req->compaction != NULL)
         compact(a, req->compaction, arena, ret);
     else if (req->lease_grant != NULL)
         lease_grant(a, req->lease_grant, now, arena, ret);
     else if (req->lease_revoke != NULL)
-        lease_revoke(a, req->lease_revoke, arena, ret);
+        in_txn(a, req, arena, ret, lease_revoke);
     else if (req->lease_checkpoint != NULL)
         lease_checkpoint(a, req->lease_checkpoint, arena, ret);
     else if (req->alarm != NULL)
@@ -422,21 +431,10 @@ void applier_apply(struct applier *a, const Etcdserverpb__InternalRaftRequest *r
                    struct arena *arena, struct apply_result *ret)
 {
     *ret = (struct apply_result){.err = alarm_check(a, req)};
-    if (ret->err != ERR_OK) {
-        ret->rev = mvcc_store_revision(a->st.kv);
-        return;
-    }
     a->counts = (struct apply_counts){0};
-    if (is_key_op(req) || is_revocation(req)) {
-        mvcc_txn_begin(a->st.kv, a->st.writer);
+    if (ret->err == ERR_OK)
         dispatch(a, req, now, arena, ret);
-        ret->rev = mvcc_txn_end(a->st.kv, &ret->changes, &ret->n_changes);
-        invariant(ret->err == ERR_OK || ret->n_changes == 0);
-        follow_leases(a, ret);
-    } else {
-        dispatch(a, req, now, arena, ret);
-        ret->rev = mvcc_store_revision(a->st.kv);
-    }
+    ret->rev = mvcc_store_revision(a->st.kv);
     ret->counts = a->counts;
     if (ret->err != ERR_OK || ret->response == NULL)
         return;

@@ -50,14 +50,7 @@ def restore_ours_into_ours():
 
 
 def restore_ours_into_theirs():
-    with Place() as place, lone(SERVER) as member:
-        load(member)
-        wanted = peer_hash(member)
-        snapshot = snapshot_of(member, place / "snap")
-        target = lone(UPSTREAM)
-        theirs_restores(snapshot, target)
-        with target:
-            equal(peer_hash(target), wanted, "the hash of what was restored")
+    restored(SERVER, UPSTREAM, theirs_restores)
 
 
 def restore_ids_are_upstreams():
